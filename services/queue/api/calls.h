@@ -1,0 +1,52 @@
+// One function a call: starts it and answers the reactor that gRPC drives. Each is defined in a file of its own name.
+//
+// `request` and `response` live until the reactor is done.
+#pragma once
+
+#include "services/queue/api/call.h"
+#include "weir/queue/v1/queue_service.grpc.pb.h"
+
+namespace weir::queue::api {
+
+#define WEIR_QUEUE_CALLS(X)      \
+  X(CreateQueue)                 \
+  X(GetQueue)                    \
+  X(ListQueues)                  \
+  X(UpdateQueue)                 \
+  X(DeleteQueue)                 \
+  X(PurgeQueue)                  \
+  X(SendMessage)                 \
+  X(SendMessageBatch)            \
+  X(ReceiveMessages)             \
+  X(DeleteMessage)               \
+  X(DeleteMessageBatch)          \
+  X(ChangeMessageVisibility)     \
+  X(ChangeMessageVisibilityBatch)\
+  X(ListDeadLetterSourceQueues)  \
+  X(StartMessageMoveTask)        \
+  X(ListMessageMoveTasks)        \
+  X(CancelMessageMoveTask)
+
+#define WEIR_DECLARE_CALL(Name)                                                          \
+  grpc::ServerUnaryReactor* Name(Context& context, grpc::CallbackServerContext* grpc_context, \
+                                 const v1::Name##Request& request, v1::Name##Response& response);
+WEIR_QUEUE_CALLS(WEIR_DECLARE_CALL)
+#undef WEIR_DECLARE_CALL
+
+// Shared by SendMessage and SendMessageBatch: checks one message, encodes it, fills in the answer to its sender.
+absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& message,
+                                                   const store::QueueRecord& queue,
+                                                   v1::SentMessage& sent);
+
+// Shared by the calls that take receipt handles: the receipt, if the handle is one of `queue`.
+absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
+                                                 const engine::QueueInfo& queue);
+
+// What one entry's outcome is on the wire.
+void FillFailure(absl::string_view id, const absl::Status& status, v1::BatchFailure& failure);
+absl::Status VisibilityError(core::ChangeVisibilityOutcome outcome);
+// Required, 0 s to 12 h.
+absl::StatusOr<absl::Duration> CheckNewVisibility(bool is_set,
+                                                  const google::protobuf::Duration& timeout);
+
+}  // namespace weir::queue::api

@@ -1,0 +1,60 @@
+#include "absl/strings/str_cat.h"
+#include "services/queue/api/calls.h"
+#include "services/queue/api/receipt_handle.h"
+
+namespace weir::queue::api {
+namespace {
+
+class DeleteMessageCall final : public grpcx::UnaryCall {
+ public:
+  DeleteMessageCall(Context& context, grpc::CallbackServerContext* grpc_context,
+                    const v1::DeleteMessageRequest& request)
+      : UnaryCall(grpc_context, context.metrics.Method("DeleteMessage")) {
+    if (absl::Status status = Submit(context, request); !status.ok()) Finish(status);
+  }
+
+ private:
+  absl::Status Submit(Context& context, const v1::DeleteMessageRequest& request) {
+    WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
+    WEIR_ASSIGN_OR_RETURN(const core::Receipt receipt,
+                          CheckReceiptHandle(request.receipt_handle(), *queue));
+    // Every outcome is a success: the message is gone, or a newer receiver has it.
+    return context.engine.shard(queue->address.shard)
+        .Submit(core::Delete{queue->address.partition, {receipt}},
+                [this](core::Reply reply) {
+                  Finish(TakeReply<core::DeleteReply>(std::move(reply)).status());
+                  return true;
+                })
+        .status();
+  }
+};
+
+}  // namespace
+
+absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
+                                                 const engine::QueueInfo& queue) {
+  if (handle.empty()) {
+    return MakeError(ErrorReason::kMissingParameter,
+                     "The request must contain the parameter receipt_handle.",
+                     {{"field", "receipt_handle"}});
+  }
+  const std::optional<ReceiptHandle> parsed = ParseReceiptHandle(handle);
+  if (!parsed.has_value() || parsed->partition != queue.address.partition) {
+    return MakeError(
+        ErrorReason::kReceiptHandleInvalid,
+        absl::StrCat("The input receipt handle \"", handle,
+                     "\" is not a valid receipt handle",
+                     parsed.has_value() ? absl::StrCat(" of queue ", queue.record.name.name) : "",
+                     "."),
+        {{"field", "receipt_handle"}});
+  }
+  return parsed->receipt;
+}
+
+grpc::ServerUnaryReactor* DeleteMessage(Context& context, grpc::CallbackServerContext* grpc_context,
+                                        const v1::DeleteMessageRequest& request,
+                                        v1::DeleteMessageResponse& response) {
+  return new DeleteMessageCall(context, grpc_context, request);
+}
+
+}  // namespace weir::queue::api

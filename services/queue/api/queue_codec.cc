@@ -1,0 +1,242 @@
+#include "services/queue/api/queue_codec.h"
+
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/time_util.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "services/queue/api/validation.h"
+
+namespace weir::queue::api {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr int32_t kReceiveCountMax = 1000;
+constexpr int kAllowedSourcesMax = 10;
+constexpr int32_t kMessageBytesMin = 1'024;
+constexpr int32_t kMessageBytesMax = 1'048'576;
+
+absl::Status InvalidAttribute(absl::string_view attribute, absl::string_view value,
+                              absl::string_view allowed) {
+  return MakeError(ErrorReason::kInvalidAttributeValue,
+                   absl::StrCat("Value \"", value, "\" for attribute ", attribute, " is invalid: ",
+                                allowed, "."),
+                   {{"attribute", std::string(attribute)}});
+}
+
+absl::Status SetDuration(const google::protobuf::Duration& value, absl::string_view attribute,
+                         absl::Duration min, absl::Duration max, absl::Duration& out) {
+  WEIR_ASSIGN_OR_RETURN(out, CheckDuration(value, absl::StrCat("attributes.", attribute), min, max,
+                                           /*whole_seconds=*/true,
+                                           ErrorReason::kInvalidAttributeValue));
+  return absl::OkStatus();
+}
+
+absl::Status SetRedrivePolicy(const v1::RedrivePolicy& policy,
+                              std::optional<store::QueueAttributes::RedrivePolicy>& out) {
+  out.reset();
+  if (policy.dead_letter_queue_arn().empty() && policy.max_receive_count() == 0) {
+    return absl::OkStatus();
+  }
+  if (policy.max_receive_count() < 1 || policy.max_receive_count() > kReceiveCountMax) {
+    return InvalidAttribute("redrive_policy.max_receive_count",
+                            absl::StrCat(policy.max_receive_count()),
+                            absl::StrCat("must be between 1 and ", kReceiveCountMax));
+  }
+  if (!engine::ParseQueueArn(policy.dead_letter_queue_arn()).has_value()) {
+    return InvalidAttribute("redrive_policy.dead_letter_queue_arn", policy.dead_letter_queue_arn(),
+                            "must be a queue's ARN, arn:aws:sqs:REGION:ACCOUNT:NAME");
+  }
+  out = {policy.dead_letter_queue_arn(), policy.max_receive_count()};
+  return absl::OkStatus();
+}
+
+absl::Status SetRedriveAllowPolicy(const v1::RedriveAllowPolicy& policy,
+                                   std::optional<store::QueueAttributes::RedriveAllowPolicy>& out) {
+  out.reset();
+  const int sources = policy.source_queue_arns_size();
+  const bool by_queue = policy.redrive_permission() == v1::REDRIVE_PERMISSION_BY_QUEUE;
+  if (policy.redrive_permission() == v1::REDRIVE_PERMISSION_UNSPECIFIED && sources == 0) {
+    return absl::OkStatus();
+  }
+  if (policy.redrive_permission() < v1::REDRIVE_PERMISSION_ALLOW_ALL ||
+      policy.redrive_permission() > v1::REDRIVE_PERMISSION_BY_QUEUE) {
+    return InvalidAttribute("redrive_allow_policy.redrive_permission",
+                            absl::StrCat(policy.redrive_permission()),
+                            "must be ALLOW_ALL, DENY_ALL or BY_QUEUE");
+  }
+  if (by_queue ? (sources < 1 || sources > kAllowedSourcesMax) : sources != 0) {
+    return InvalidAttribute("redrive_allow_policy.source_queue_arns", absl::StrCat(sources, " ARNs"),
+                            "BY_QUEUE needs 1 to 10 queues, the other permissions none");
+  }
+  out.emplace();
+  out->permission = static_cast<store::RedrivePermission>(policy.redrive_permission());
+  for (const std::string& arn : policy.source_queue_arns()) {
+    if (!engine::ParseQueueArn(arn).has_value()) {
+      return InvalidAttribute("redrive_allow_policy.source_queue_arns", arn,
+                              "must be queues' ARNs, arn:aws:sqs:REGION:ACCOUNT:NAME");
+    }
+    out->source_queue_arns.push_back(arn);
+  }
+  return absl::OkStatus();
+}
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  return TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(duration));
+}
+
+google::protobuf::Timestamp ToProto(absl::Time time) {
+  return TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(time));
+}
+
+void EncodeAttributes(const store::QueueAttributes& attributes, v1::QueueAttributes& out) {
+  *out.mutable_visibility_timeout() = ToProto(attributes.visibility_timeout);
+  *out.mutable_delay() = ToProto(attributes.delay);
+  *out.mutable_retention() = ToProto(attributes.retention);
+  *out.mutable_receive_wait_time() = ToProto(attributes.receive_wait_time);
+  out.set_maximum_message_bytes(attributes.maximum_message_bytes);
+  if (const auto& policy = attributes.redrive_policy; policy.has_value()) {
+    out.mutable_redrive_policy()->set_dead_letter_queue_arn(policy->dead_letter_queue_arn);
+    out.mutable_redrive_policy()->set_max_receive_count(policy->max_receive_count);
+  }
+  if (const auto& policy = attributes.redrive_allow_policy; policy.has_value()) {
+    auto& encoded = *out.mutable_redrive_allow_policy();
+    encoded.set_redrive_permission(
+        static_cast<v1::RedrivePermission>(static_cast<int>(policy->permission)));
+    for (const std::string& arn : policy->source_queue_arns) encoded.add_source_queue_arns(arn);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
+                                                       store::QueueAttributes base) {
+  if (attributes.fifo_queue()) {
+    return MakeError(ErrorReason::kUnsupportedOperation,
+                     "attributes.fifo_queue is true, but this version has standard queues only.",
+                     {{"attribute", "fifo_queue"}});
+  }
+  if (attributes.has_visibility_timeout()) {
+    WEIR_RETURN_IF_ERROR(SetDuration(attributes.visibility_timeout(), "visibility_timeout",
+                                     absl::ZeroDuration(), absl::Hours(12),
+                                     base.visibility_timeout));
+  }
+  if (attributes.has_delay()) {
+    WEIR_RETURN_IF_ERROR(SetDuration(attributes.delay(), "delay", absl::ZeroDuration(),
+                                     absl::Minutes(15), base.delay));
+  }
+  if (attributes.has_retention()) {
+    WEIR_RETURN_IF_ERROR(SetDuration(attributes.retention(), "retention", absl::Seconds(60),
+                                     absl::Hours(14 * 24), base.retention));
+  }
+  if (attributes.has_receive_wait_time()) {
+    WEIR_RETURN_IF_ERROR(SetDuration(attributes.receive_wait_time(), "receive_wait_time",
+                                     absl::ZeroDuration(), absl::Seconds(20),
+                                     base.receive_wait_time));
+  }
+  if (attributes.has_maximum_message_bytes()) {
+    const int32_t bytes = attributes.maximum_message_bytes();
+    if (bytes < kMessageBytesMin || bytes > kMessageBytesMax) {
+      return InvalidAttribute(
+          "maximum_message_bytes", absl::StrCat(bytes),
+          absl::StrCat("must be between ", kMessageBytesMin, " and ", kMessageBytesMax));
+    }
+    base.maximum_message_bytes = bytes;
+  }
+  if (attributes.has_redrive_policy()) {
+    WEIR_RETURN_IF_ERROR(SetRedrivePolicy(attributes.redrive_policy(), base.redrive_policy));
+  }
+  if (attributes.has_redrive_allow_policy()) {
+    WEIR_RETURN_IF_ERROR(
+        SetRedriveAllowPolicy(attributes.redrive_allow_policy(), base.redrive_allow_policy));
+  }
+  return base;
+}
+
+absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::QueueName& source,
+                                const store::QueueAttributes& attributes) {
+  if (!attributes.redrive_policy.has_value()) return absl::OkStatus();
+  const std::string& arn = attributes.redrive_policy->dead_letter_queue_arn;
+  const std::string source_arn = engine::QueueArn(source);
+  const auto invalid = [&](absl::string_view why) {
+    return MakeError(ErrorReason::kDeadLetterTargetInvalid,
+                     absl::StrCat("Value \"", arn,
+                                  "\" for attribute redrive_policy.dead_letter_queue_arn is "
+                                  "invalid: ",
+                                  why, "."),
+                     {{"attribute", "redrive_policy"}});
+  };
+  if (arn == source_arn) return invalid("a queue cannot be its own dead-letter queue");
+  const auto name = engine::ParseQueueArn(arn);
+  if (!name.has_value() || name->account != source.account || name->region != source.region) {
+    return invalid("the dead-letter queue must be in the same account and region");
+  }
+  const engine::QueueInfoPtr target = registry.Find(*name);
+  if (target == nullptr) return invalid("dead letter target does not exist; create it first");
+  const auto& allow = target->record.attributes.redrive_allow_policy;
+  if (!allow.has_value() || allow->permission == store::RedrivePermission::kAllowAll) {
+    return absl::OkStatus();
+  }
+  const auto& sources = allow->source_queue_arns;
+  if (allow->permission == store::RedrivePermission::kByQueue &&
+      std::find(sources.begin(), sources.end(), source_arn) != sources.end()) {
+    return absl::OkStatus();
+  }
+  return MakeError(ErrorReason::kRedriveNotAllowed,
+                   absl::StrCat("Queue ", arn, " does not allow ", source_arn,
+                                " to use it as its dead-letter queue (redrive_allow_policy)."),
+                   {{"attribute", "redrive_policy"}});
+}
+
+std::optional<std::string> FirstDifference(const v1::QueueAttributes& wanted,
+                                           const store::QueueAttributes& wanted_values,
+                                           const store::QueueAttributes& current) {
+  if (wanted.has_visibility_timeout() &&
+      wanted_values.visibility_timeout != current.visibility_timeout) {
+    return "visibility_timeout";
+  }
+  if (wanted.has_delay() && wanted_values.delay != current.delay) return "delay";
+  if (wanted.has_retention() && wanted_values.retention != current.retention) return "retention";
+  if (wanted.has_receive_wait_time() &&
+      wanted_values.receive_wait_time != current.receive_wait_time) {
+    return "receive_wait_time";
+  }
+  if (wanted.has_maximum_message_bytes() &&
+      wanted_values.maximum_message_bytes != current.maximum_message_bytes) {
+    return "maximum_message_bytes";
+  }
+  if (wanted.has_redrive_policy() && wanted_values.redrive_policy != current.redrive_policy) {
+    return "redrive_policy";
+  }
+  if (wanted.has_redrive_allow_policy() &&
+      wanted_values.redrive_allow_policy != current.redrive_allow_policy) {
+    return "redrive_allow_policy";
+  }
+  return std::nullopt;
+}
+
+void EncodeQueue(const engine::QueueInfo& queue, v1::Queue& out) {
+  const store::QueueRecord& record = queue.record;
+  out.mutable_namespace_()->set_account(record.name.account);
+  out.mutable_namespace_()->set_region(record.name.region);
+  out.set_name(record.name.name);
+  out.set_arn(queue.arn);
+  EncodeAttributes(record.attributes, *out.mutable_attributes());
+  *out.mutable_created_at() = ToProto(record.created_at);
+  *out.mutable_modified_at() = ToProto(record.updated_at);
+}
+
+void EncodeStats(const core::PartitionStats& stats, absl::Time now, v1::QueueStats& out) {
+  out.set_ready(stats.ready);
+  out.set_in_flight(stats.in_flight);
+  out.set_delayed(stats.delayed);
+  if (stats.oldest_sent_at.has_value()) {
+    *out.mutable_oldest_message_age() =
+        ToProto(std::max(now - *stats.oldest_sent_at, absl::ZeroDuration()));
+  }
+}
+
+}  // namespace weir::queue::api

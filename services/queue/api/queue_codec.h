@@ -1,0 +1,30 @@
+// Queues between the wire and the engine.
+#pragma once
+
+#include <optional>
+
+#include "absl/status/statusor.h"
+#include "services/queue/core/shard_state.h"
+#include "services/queue/engine/registry.h"
+#include "services/queue/store/queue_store.h"
+#include "weir/queue/v1/queue.pb.h"
+
+namespace weir::queue::api {
+
+// `base` with what `attributes` sets, each checked by itself. INVALID_ATTRIBUTE_VALUE or UNSUPPORTED_OPERATION.
+absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
+                                                       store::QueueAttributes base);
+
+// The redrive policy of `attributes`, if it has one, names a queue that exists and lets queue `source` use it.
+absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::QueueName& source,
+                                const store::QueueAttributes& attributes);
+
+// The name of the first attribute that `wanted` sets to something else than `current` has; nothing when they agree.
+std::optional<std::string> FirstDifference(const v1::QueueAttributes& wanted,
+                                           const store::QueueAttributes& wanted_values,
+                                           const store::QueueAttributes& current);
+
+void EncodeQueue(const engine::QueueInfo& queue, v1::Queue& out);
+void EncodeStats(const core::PartitionStats& stats, absl::Time now, v1::QueueStats& out);
+
+}  // namespace weir::queue::api

@@ -1,0 +1,116 @@
+#include <algorithm>
+#include <atomic>
+
+#include "absl/strings/str_cat.h"
+#include "services/queue/api/calls.h"
+#include "services/queue/api/message_codec.h"
+#include "services/queue/api/receipt_handle.h"
+#include "services/queue/api/validation.h"
+
+namespace weir::queue::api {
+namespace {
+
+constexpr int32_t kMaxMessages = 10;
+constexpr absl::Duration kMaxWait = absl::Seconds(20);
+
+// A long poll holds no thread: it is parked in the shard until messages come, its time is over or its client goes away.
+class ReceiveMessagesCall final : public grpcx::UnaryCall {
+ public:
+  ReceiveMessagesCall(Context& context, grpc::CallbackServerContext* grpc_context,
+                      const v1::ReceiveMessagesRequest& request,
+                      v1::ReceiveMessagesResponse& response)
+      : UnaryCall(grpc_context, context.metrics.Method("ReceiveMessages")),
+        context_(context),
+        request_(request),
+        response_(response) {
+    if (absl::Status status = Submit(); !status.ok()) Finish(status);
+  }
+
+ private:
+  absl::Status Submit() {
+    WEIR_ASSIGN_OR_RETURN(queue_, FindQueue(context_, request_.queue()));
+    WEIR_ASSIGN_OR_RETURN(core::Receive receive, Command());
+    WEIR_ASSIGN_OR_RETURN(
+        const core::RequestId id,
+        Shard().Submit(std::move(receive),
+                       [this](core::Reply reply) { return OnReply(std::move(reply)); }));
+    // The reply may have come already; gRPC keeps this object until the handler has returned.
+    id_ = id;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<core::Receive> Command() const {
+    core::Receive receive{.partition = queue_->address.partition, .config = queue_->config};
+    if (request_.has_max_messages()) {
+      receive.max_messages = request_.max_messages();
+      if (receive.max_messages < 1 || receive.max_messages > kMaxMessages) {
+        return MakeError(ErrorReason::kInvalidParameterValue,
+                         absl::StrCat("Value ", receive.max_messages,
+                                      " for max_messages is invalid: must be between 1 and ",
+                                      kMaxMessages, ", if provided."),
+                         {{"field", "max_messages"}});
+      }
+    }
+    if (request_.has_visibility_timeout()) {
+      WEIR_ASSIGN_OR_RETURN(receive.visibility_timeout,
+                            CheckDuration(request_.visibility_timeout(), "visibility_timeout",
+                                          absl::ZeroDuration(), absl::Hours(12),
+                                          /*whole_seconds=*/true));
+    }
+    absl::Duration wait = queue_->record.attributes.receive_wait_time;
+    if (request_.has_wait_time()) {
+      WEIR_ASSIGN_OR_RETURN(wait, CheckDuration(request_.wait_time(), "wait_time",
+                                                absl::ZeroDuration(), kMaxWait,
+                                                /*whole_seconds=*/false));
+    }
+    if (wait > absl::ZeroDuration()) receive.wait_until = Shard().Now() + wait;
+    return receive;
+  }
+
+  // On the shard's thread. False: the client is gone, and its messages go back.
+  bool OnReply(core::Reply reply) {
+    if (cancelled_.load()) {
+      Finish(absl::CancelledError("The client cancelled the call."));
+      return false;
+    }
+    absl::StatusOr<core::ReceiveReply> received = TakeReply<core::ReceiveReply>(std::move(reply));
+    if (received.ok()) {
+      for (const core::ReceivedMessage& message : received->messages) {
+        v1::ReceivedMessage& out = *response_.add_messages();
+        DecodeMessage(message, request_.message_attribute_names(), queue_->record.name.account, out);
+        out.set_receipt_handle(
+            FormatReceiptHandle({queue_->address.shard,
+                                 queue_->address.partition,
+                                 {message.seq, message.receive_count}}));
+      }
+    }
+    Finish(received.status());
+    return true;
+  }
+
+  // After the handler has returned.
+  void OnCancel() override {
+    cancelled_.store(true);
+    if (id_ != core::RequestId()) Shard().Cancel(queue_->address.partition, id_);
+  }
+
+  engine::ShardEngine& Shard() const { return context_.engine.shard(queue_->address.shard); }
+
+  Context& context_;
+  const v1::ReceiveMessagesRequest& request_;
+  v1::ReceiveMessagesResponse& response_;
+  engine::QueueInfoPtr queue_;
+  core::RequestId id_;
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace
+
+grpc::ServerUnaryReactor* ReceiveMessages(Context& context,
+                                          grpc::CallbackServerContext* grpc_context,
+                                          const v1::ReceiveMessagesRequest& request,
+                                          v1::ReceiveMessagesResponse& response) {
+  return new ReceiveMessagesCall(context, grpc_context, request, response);
+}
+
+}  // namespace weir::queue::api

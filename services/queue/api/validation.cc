@@ -1,0 +1,128 @@
+#include "services/queue/api/validation.h"
+
+#include <algorithm>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+
+namespace weir::queue::api {
+namespace {
+
+constexpr size_t kQueueNameMax = 80;
+constexpr size_t kEntryIdMax = 80;
+
+bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; }
+
+bool IsName(absl::string_view text, size_t max) {
+  return !text.empty() && text.size() <= max && std::all_of(text.begin(), text.end(), IsNameCharacter);
+}
+
+bool IsAccount(absl::string_view text) {
+  return text.size() == 12 && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+}
+
+bool IsRegion(absl::string_view text) {
+  return !text.empty() && text.size() <= 32 && absl::ascii_islower(text[0]) &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+         });
+}
+
+absl::Status Invalid(absl::string_view field, absl::string_view value, absl::string_view allowed,
+                     ErrorReason reason = ErrorReason::kInvalidParameterValue) {
+  return MakeError(reason,
+                   absl::StrCat("Value \"", value, "\" for ", field, " is invalid: ", allowed, "."),
+                   {{"field", std::string(field)}});
+}
+
+}  // namespace
+
+absl::StatusOr<store::QueueName> CheckNamespace(const common::v1::Namespace& ns,
+                                                absl::string_view field) {
+  store::QueueName name{.account = ns.account().empty() ? "000000000000" : ns.account(),
+                        .region = ns.region().empty() ? "us-east-1" : ns.region()};
+  if (!IsAccount(name.account)) {
+    return Invalid(absl::StrCat(field, ".account"), name.account, "an account has 12 digits");
+  }
+  if (!IsRegion(name.region)) {
+    return Invalid(absl::StrCat(field, ".region"), name.region,
+                   "a region has 1 to 32 of a-z, 0-9 and '-' and starts with a letter");
+  }
+  return name;
+}
+
+absl::StatusOr<store::QueueName> CheckQueueRef(const v1::QueueRef& ref, absl::string_view field) {
+  WEIR_ASSIGN_OR_RETURN(store::QueueName name,
+                        CheckNamespace(ref.namespace_(), absl::StrCat(field, ".namespace")));
+  if (ref.name().empty()) {
+    return MakeError(ErrorReason::kMissingParameter,
+                     absl::StrCat("The request must name a queue in ", field, ".name."),
+                     {{"field", absl::StrCat(field, ".name")}});
+  }
+  absl::string_view stem = ref.name();
+  absl::ConsumeSuffix(&stem, ".fifo");
+  if (ref.name().size() > kQueueNameMax || !IsName(stem, kQueueNameMax)) {
+    return Invalid(absl::StrCat(field, ".name"), ref.name(),
+                   "a queue name has 1 to 80 of A-Z, a-z, 0-9, '-' and '_'");
+  }
+  name.name = ref.name();
+  return name;
+}
+
+absl::StatusOr<absl::Duration> CheckDuration(const google::protobuf::Duration& duration,
+                                             absl::string_view field, absl::Duration min,
+                                             absl::Duration max, bool whole_seconds,
+                                             ErrorReason reason) {
+  const absl::Duration value =
+      absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+  if (value < min || value > max || (whole_seconds && duration.nanos() != 0)) {
+    return Invalid(field, absl::FormatDuration(value),
+                   absl::StrCat("must be between ", absl::FormatDuration(min), " and ",
+                                absl::FormatDuration(max),
+                                whole_seconds ? ", in whole seconds" : ""),
+                   reason);
+  }
+  return value;
+}
+
+absl::StatusOr<int32_t> CheckCount(int32_t value, absl::string_view field, int32_t min, int32_t max,
+                                   int32_t default_value) {
+  if (value == 0) return default_value;
+  if (value < min || value > max) {
+    return Invalid(field, absl::StrCat(value), absl::StrCat("must be between ", min, " and ", max));
+  }
+  return value;
+}
+
+absl::Status CheckBatchSize(int size) {
+  if (size == 0) {
+    return MakeError(ErrorReason::kBatchEmpty, "There should be at least one entry in the request.");
+  }
+  if (size > kBatchEntriesMax) {
+    return MakeError(ErrorReason::kBatchTooManyEntries,
+                     absl::StrCat("Maximum number of entries per request are ", kBatchEntriesMax,
+                                  ". You have sent ", size, "."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBatchEntryId(absl::string_view id) {
+  if (IsName(id, kEntryIdMax)) return absl::OkStatus();
+  return MakeError(ErrorReason::kBatchEntryIdInvalid,
+                   absl::StrCat("Entry id \"", id,
+                                "\" is invalid: a batch entry id can only contain alphanumeric "
+                                "characters, hyphens and underscores. It can be at most 80 letters "
+                                "long."),
+                   {{"id", std::string(id)}});
+}
+
+absl::Status DuplicateBatchEntryId(absl::string_view id) {
+  return MakeError(ErrorReason::kBatchEntryIdsNotDistinct, absl::StrCat("Id ", id, " repeated."),
+                   {{"id", std::string(id)}});
+}
+
+}  // namespace weir::queue::api

@@ -1,0 +1,26 @@
+// Configuration of the queue service. Defaults visible here; flags, environment and file use the same names.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace weir::queue {
+
+struct Config {
+  std::string listen = "127.0.0.1:7801";  // port 0: any free one
+  std::string advertise;                  // the address that peers use; empty: as `listen` turned out
+  std::string database_url;               // libpq URI or keywords; required
+  // Name of this replica. A replica that comes back under its name takes its shards at once, so it must be unique among those
+  // that run and stable over restarts (a StatefulSet pod's name).
+  std::string replica = "local";
+  int shards = 4;             // used when the store is created; afterwards the stored count holds
+  absl::Duration lease_time = absl::Seconds(10);
+  int registry_connections = 4;
+
+  // INVALID_ARGUMENT with the field, its value and what is allowed.
+  absl::Status Validate() const;
+};
+
+}  // namespace weir::queue

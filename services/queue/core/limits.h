@@ -1,0 +1,31 @@
+// Numbers of the contract (SQS quotas), and the bounds that keep a shard's memory finite.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/time/time.h"
+
+namespace weir::queue::core {
+
+// Messages of one standard queue in flight at once (SQS: about 120,000); the next receive is answered OVER_LIMIT.
+inline constexpr int64_t kMaxInFlight = 120'000;
+// A message may stay invisible for at most so long after the receive that leased it.
+inline constexpr absl::Duration kMaxVisibility = absl::Hours(12);
+// Longest retention, so also the longest time for which a transfer can be repeated.
+inline constexpr absl::Duration kMaxRetention = absl::Hours(14 * 24);
+// Ready messages of a partition that are explicit in memory; what was sent beyond them waits in the store as a range.
+inline constexpr size_t kReadyWindow = 2'048;
+// A window that has shrunk to this is refilled from the store, when the store has more.
+inline constexpr size_t kRefillBelow = 1'024;
+// Parked receives of one partition; the next is answered OVERLOADED.
+inline constexpr size_t kMaxWaiters = 20'000;
+// A partition's expired messages are swept at most so often; they are never delivered in between.
+inline constexpr absl::Duration kExpirySweepInterval = absl::Seconds(1);
+// One decision expires at most so many explicit messages of a partition; the rest follows in the next decision.
+inline constexpr int kMaxExpiredPerSweep = 1'000;
+// A backlog whose messages do not stand in the order of their sent_at (dead-lettering keeps it) has to be read as a whole to
+// find the expired ones: at most so often.
+inline constexpr absl::Duration kDeepSweepInterval = absl::Minutes(1);
+
+}  // namespace weir::queue::core

@@ -1,0 +1,190 @@
+// Receive: leases of ready messages, parked receives, dead-lettering at the receive.
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+#include "services/queue/core/limits.h"
+#include "services/queue/core/shard_impl.h"
+
+namespace weir::queue::core {
+namespace {
+
+absl::Status OverLimit() {
+  return MakeError(ErrorReason::kOverLimit,
+                   absl::StrCat("The queue has ", kMaxInFlight,
+                                " messages in flight, which is the limit; delete some first."));
+}
+
+absl::Status TooManyWaiters() {
+  return MakeError(ErrorReason::kOverloaded,
+                   absl::StrCat("The queue has ", kMaxWaiters,
+                                " waiting receives, which is the limit; try again later."));
+}
+
+}  // namespace
+
+void ShardState::Impl::Run(RequestId request, const Receive& command) {
+  Partition& partition = GetPartition(command.partition, command.config);
+  if (partition.in_flight() >= kMaxInFlight) return Reply(request, OverLimit());
+  partition.wants_fill = true;
+  MarkDirty(partition);
+  std::vector<ReceivedMessage> messages =
+      LeaseReady(partition, command.max_messages, command.visibility_timeout);
+  const Instant until = ToInstant(command.wait_until);
+  const bool overdue = until <= now_;
+  if (!messages.empty() || (overdue && !AwaitsFill(partition))) {
+    return Reply(request, ReceiveReply{partition.id, std::move(messages)});
+  }
+  if (static_cast<size_t>(partition.waiting) >= kMaxWaiters) {
+    return Reply(request, TooManyWaiters());
+  }
+  Park(request, partition,
+       {.overdue = overdue,
+        .limit = command.max_messages,
+        .visibility_timeout = command.visibility_timeout,
+        .until = until});
+}
+
+void ShardState::Impl::Run(RequestId, const CancelReceive& command) {
+  const auto it = waiters.find(command.request);
+  if (it != waiters.end()) Unpark(command.request, it->second);
+}
+
+std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
+    Partition& partition, int32_t max_messages, std::optional<absl::Duration> visibility_timeout) {
+  std::vector<ReceivedMessage> received;
+  std::vector<std::pair<MessageSeq, Message*>> still_ready;  // received with a visibility timeout of 0
+  const absl::Duration timeout = visibility_timeout.value_or(partition.config->visibility_timeout);
+  while (static_cast<int32_t>(received.size()) < max_messages &&
+         partition.in_flight() < kMaxInFlight) {
+    const auto [seq, message] = PopLiveReady(partition);
+    if (message == nullptr) break;
+    if (MustDeadLetter(partition, *message)) {
+      BeginMove(partition, seq, *message, std::nullopt);
+      continue;
+    }
+    received.push_back(Lease(partition, seq, *message, timeout));
+    if (message->state == MessageState::kReady) still_ready.emplace_back(seq, message);
+  }
+  // Only now, so that one receive gives a message once.
+  for (const auto& [seq, message] : still_ready) MakeReady(partition, seq, *message);
+  return received;
+}
+
+ReceivedMessage ShardState::Impl::Lease(Partition& partition, MessageSeq seq, Message& message,
+                                        absl::Duration visibility_timeout) {
+  ++message.receive_count;
+  ++partition.totals.received;
+  message.leased_at = now_;
+  message.refused = false;
+  if (message.first_received_at == kLongAgo) message.first_received_at = now_;
+  message.visible_at = now_ + visibility_timeout;
+  const bool hidden = message.visible_at > now_;
+  if (hidden) Hide(partition, seq, message, MessageState::kInFlight);
+  ReceivedMessage received{.seq = seq,
+                           .receive_count = message.receive_count,
+                           .sent_at = ToTime(message.sent_at),
+                           .first_received_at = ToTime(message.first_received_at),
+                           .visible_at = ToTime(message.visible_at)};
+  if (AppendMessage* row = FreshRow(seq)) {
+    // Hand-off: the message's own row carries the lease, so it costs no event.
+    row->meta.receive_count = message.receive_count;
+    row->meta.first_received_at = received.first_received_at;
+    row->meta.visible_at = received.visible_at;
+    row->meta.in_flight = hidden;
+    row->keep_content = true;
+    received.content = row->content;
+  } else {
+    AppendEvent& event = Append(EventKind::kLeased, partition, seq);
+    event.receive_count = message.receive_count;
+    event.visible_at = received.visible_at;
+  }
+  return received;
+}
+
+std::pair<MessageSeq, Message*> ShardState::Impl::PopLiveReady(Partition& partition) {
+  while (true) {
+    const auto [seq, message] = partition.PopReady();
+    if (message == nullptr || !IsExpired(partition, message->sent_at)) return {seq, message};
+    Expire(partition, seq, *message);
+  }
+}
+
+bool ShardState::Impl::MustDeadLetter(const Partition& partition, const Message& message) const {
+  const auto& redrive = partition.config->redrive;
+  return redrive.has_value() && message.receive_count >= redrive->max_receive_count &&
+         !message.refused;
+}
+
+bool ShardState::Impl::AwaitsFill(const Partition& partition) const {
+  return partition.ready() == 0 && !partition.backlog.empty();
+}
+
+void ShardState::Impl::Park(RequestId request, Partition& partition, Waiter waiter) {
+  waiter.partition = &partition;
+  ++partition.waiting;
+  if (waiter.overdue) {
+    ++partition.overdue;
+  } else {
+    timers.Push({waiter.until, TimerKind::kWaiter, request.value(), &partition});
+  }
+  partition.waiters.PushBack(request);
+  waiters.emplace(request, waiter);
+}
+
+void ShardState::Impl::Unpark(RequestId request, const Waiter& waiter) {
+  Partition& partition = *waiter.partition;
+  --partition.waiting;
+  if (waiter.overdue) --partition.overdue;
+  waiters.erase(request);
+  if (partition.waiters.size() > 2 * static_cast<size_t>(partition.waiting) + 64) {
+    partition.waiters.RemoveIf([this](RequestId id) { return !waiters.contains(id); });
+  }
+}
+
+void ShardState::Impl::ServeWaiters(Partition& partition) {
+  while (partition.waiting > 0 && partition.ready() > 0) {
+    const RequestId request = partition.waiters.front();
+    const auto it = waiters.find(request);
+    if (it == waiters.end()) {
+      partition.waiters.PopFront();
+      continue;
+    }
+    const Waiter waiter = it->second;
+    if (waiter.take) {
+      const int32_t taken = Take(partition, request, waiter.limit);
+      if (taken == 0) continue;  // All ready ones had expired.
+      Reply(request, TakeReply{taken});
+    } else {
+      std::vector<ReceivedMessage> messages =
+          LeaseReady(partition, waiter.limit, waiter.visibility_timeout);
+      if (messages.empty()) {
+        if (partition.ready() > 0) return;  // The limit of messages in flight is reached.
+        continue;
+      }
+      Reply(request, ReceiveReply{partition.id, std::move(messages)});
+    }
+    partition.waiters.PopFront();
+    Unpark(request, waiter);
+  }
+}
+
+void ShardState::Impl::AnswerOverdue(Partition& partition) {
+  std::vector<RequestId> overdue;
+  for (const RequestId request : partition.waiters) {
+    const auto it = waiters.find(request);
+    if (it != waiters.end() && it->second.overdue) overdue.push_back(request);
+  }
+  for (const RequestId request : overdue) {
+    const Waiter waiter = waiters.at(request);
+    Unpark(request, waiter);
+    if (waiter.take) {
+      Reply(request, TakeReply{Take(partition, request, waiter.limit)});
+    } else {
+      Reply(request, ReceiveReply{partition.id, {}});
+    }
+  }
+}
+
+}  // namespace weir::queue::core

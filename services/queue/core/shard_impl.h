@@ -1,0 +1,180 @@
+// The inside of ShardState: its data, and one method per command. Private to core/.
+//
+// How a command runs (shard_state.cc): ApplyDue moves what has come due; the command's method changes messages through
+// Partition and writes rows with Append...; then Settle goes over the partitions that were touched: waiters get what is ready,
+// reads of the backlog are asked for. All of them work on the decision under construction, `out_`, at the instant `now_`.
+//
+//   send.cc       Send and what every appended message has in common
+//   receive.cc    Receive, CancelReceive, waiters, leases, dead-lettering at the receive
+//   receipts.cc   Delete, ChangeVisibility, ReleaseLease
+//   transfer.cc   AcceptTransfer, FinishTransfer, MoveWithinShard, AbortTransfer, ForgetTransfer, TakeForRedrive
+//   refill.cc     Refill, retention
+//   segments.cc   CopyForward, accounts of segments
+//   shard_state.cc  dispatch, timers, Purge, DropPartition, Configure, Stats
+//   recovery.cc   RecoveryBuilder
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "services/queue/core/command.h"
+#include "services/queue/core/decision.h"
+#include "services/queue/core/instant.h"
+#include "services/queue/core/partition.h"
+#include "services/queue/core/shard_state.h"
+#include "services/queue/core/timers.h"
+
+namespace weir::queue::core {
+
+// A parked receive, or a parked TakeForRedrive (take: it waits for the backlog only, so it is overdue from the start).
+struct Waiter {
+  Partition* partition = nullptr;
+  bool take = false;
+  bool overdue = false;
+  int32_t limit = 1;
+  std::optional<absl::Duration> visibility_timeout;
+  Instant until = kLongAgo;
+};
+
+// A transfer that this shard has accepted and must recognise when it is repeated.
+struct Acceptance {
+  PartitionId partition;
+  MessageSeq seq;
+  SegmentNo segment;  // where it is recorded: by the message's row, or by an event
+  Instant sent_at;    // the source's message expires at the latest kMaxRetention after it, and the repeats end with it
+};
+
+struct ShardState::Impl {
+  Impl(LogNo next_log_no, SegmentNo active_segment)
+      : next_log_no(next_log_no), active_segment(active_segment) {}
+
+  // ---- Kept between decisions ----
+  LogNo next_log_no;
+  SegmentNo active_segment;
+  absl::flat_hash_map<PartitionId, std::unique_ptr<Partition>> partitions;
+  absl::flat_hash_map<RequestId, Waiter> waiters;
+  absl::flat_hash_map<TransferId, Acceptance> acceptances;
+  // Live messages and acceptances by the segment of their newest row.
+  absl::flat_hash_map<SegmentNo, int64_t> live_in_segment;
+  TimerHeap timers;
+  int64_t timed_messages = 0;  // delayed and in flight: the timers that are not stale
+
+  // ---- The decision under construction ----
+  Instant now_ = kLongAgo;
+  LogNo first_log_no_;
+  Decision out_;
+  std::vector<Partition*> dirty_;
+
+  // ---- shard_state.cc ----
+  Decision Decide(RequestId request, const Command& command, Instant now);
+  void ApplyDue();
+  void Apply(const Timer& timer);
+  bool IsStale(const Timer& timer) const;
+  void PruneTimers();
+  void Settle();
+  void Settle(Partition& partition);
+  void MarkDirty(Partition& partition);
+  Partition* FindPartition(PartitionId id);
+  Partition& GetPartition(PartitionId id, const ConfigPtr& config);
+  void Adopt(Partition& partition, const ConfigPtr& config);
+  void Reply(RequestId request, core::Reply reply);
+  LogNo TakeLogNo();
+  AppendEvent& Append(EventKind kind, Partition& partition, MessageSeq seq);
+  PartitionStats StatsOf(Partition& partition) const;
+
+  void Run(RequestId request, const Purge& command);
+  void Run(RequestId request, const DropPartition& command);
+  void Run(RequestId request, const Configure& command);
+  void Run(RequestId request, const Tick& command);
+  int64_t RemoveAll(Partition& partition);
+  void DropWaiters(Partition& partition);
+
+  // ---- send.cc ----
+  void Run(RequestId request, const Send& command);
+  // Appends a new message; it becomes explicit or joins the backlog. Its state and segment are set here.
+  MessageSeq AppendNew(Partition& partition, Message message, ContentPtr content,
+                       std::optional<TransferId> transfer);
+  // The row of a message that was appended by this very decision, or null: it can still be changed.
+  AppendMessage* FreshRow(MessageSeq seq);
+
+  // ---- receive.cc ----
+  void Run(RequestId request, const Receive& command);
+  void Run(RequestId request, const CancelReceive& command);
+  std::vector<ReceivedMessage> LeaseReady(Partition& partition, int32_t max_messages,
+                                          std::optional<absl::Duration> visibility_timeout);
+  ReceivedMessage Lease(Partition& partition, MessageSeq seq, Message& message,
+                        absl::Duration visibility_timeout);
+  // The next ready message that is not expired.
+  std::pair<MessageSeq, Message*> PopLiveReady(Partition& partition);
+  bool MustDeadLetter(const Partition& partition, const Message& message) const;
+  void Park(RequestId request, Partition& partition, Waiter waiter);
+  void Unpark(RequestId request, const Waiter& waiter);
+  void ServeWaiters(Partition& partition);
+  void AnswerOverdue(Partition& partition);
+  // Somebody waits for messages that only a read of the backlog can bring.
+  bool AwaitsFill(const Partition& partition) const;
+
+  // ---- receipts.cc ----
+  void Run(RequestId request, const Delete& command);
+  void Run(RequestId request, const ChangeVisibility& command);
+  void Run(RequestId request, const ReleaseLease& command);
+  DeleteOutcome DeleteOne(Partition& partition, const Receipt& receipt);
+  ChangeVisibilityOutcome ChangeOne(Partition& partition, const ChangeVisibility::Entry& entry);
+  // Writes the event, and makes the message ready or in flight.
+  void SetVisibleAt(Partition& partition, MessageSeq seq, Message& message, Instant visible_at);
+  void MakeReady(Partition& partition, MessageSeq seq, Message& message);
+  // kDelayed or kInFlight until message.visible_at.
+  void Hide(Partition& partition, MessageSeq seq, Message& message, MessageState state);
+  // Makes a message explicit, with its timer.
+  void AddExplicit(Partition& partition, MessageSeq seq, const Message& message);
+  // Forgets an explicit message; the caller has written the event that says why.
+  void Remove(Partition& partition, MessageSeq seq, const Message& message);
+
+  // ---- transfer.cc ----
+  void Run(RequestId request, const AcceptTransfer& command);
+  void Run(RequestId request, const FinishTransfer& command);
+  void Run(RequestId request, const MoveWithinShard& command);
+  void Run(RequestId request, const AbortTransfer& command);
+  void Run(RequestId request, const ForgetTransfer& command);
+  void Run(RequestId request, const TakeForRedrive& command);
+  int32_t Take(Partition& partition, RequestId request, int32_t limit);
+  // `redrive`: the TakeForRedrive that asks for it; unset: dead-lettering.
+  void BeginMove(Partition& partition, MessageSeq seq, Message& message,
+                 std::optional<RequestId> redrive);
+  void FinishMove(Partition& partition, MessageSeq seq, const Message& message);
+  MessageSeq Accept(const AcceptTransfer& command, std::optional<TransferId> recognise);
+  static MessageMeta MetaOf(MessageSeq seq, const Message& message);
+
+  // ---- refill.cc ----
+  void Run(RequestId request, const Refill& command);
+  void Fill(Partition& partition, const Refill& command);
+  void FillOne(Partition& partition, const MessageMeta& meta);
+  void ContinueSweep(Partition& partition, const Refill& command);
+  void EndSweep(Partition& partition, Instant oldest);
+  void RequestReads(Partition& partition);
+  void RequestRead(Partition& partition, Backlog::Read::Purpose purpose, MessageSeq from);
+  bool IsExpired(const Partition& partition, Instant sent_at) const;
+  // Null also for one that has just been found expired.
+  Message* FindLive(Partition& partition, MessageSeq seq);
+  void Expire(Partition& partition, MessageSeq seq, const Message& message);
+  void ExpireUntouched(Partition& partition, const MessageMeta& meta);
+  void Sweep(Partition& partition);
+  void SweepBacklog(Partition& partition);
+  // A message that was sent then has joined: sees to it that a sweep is armed early enough.
+  void ArmSweep(Partition& partition, Instant sent_at);
+  void ArmSweepAt(Partition& partition, Instant due);
+
+  // ---- segments.cc ----
+  void Run(RequestId request, const CopyForward& command);
+  void CopyRow(const CopyForward& command, const CopyForward::Row& row);
+  void CopyExplicit(Partition& partition, Message& message, const CopyForward::Row& row);
+  void CopyUntouched(Partition& partition, const CopyForward::Row& row);
+  void AppendSurvivor(Partition& partition, MessageMeta meta, const CopyForward::Row& row);
+  void RecordAcceptancesAnew(SegmentNo segment);
+  void AddLive(SegmentNo segment, int64_t change);
+};
+
+}  // namespace weir::queue::core

@@ -1,0 +1,252 @@
+#include "services/queue/core/shard_state.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+#include "services/queue/core/shard_impl.h"
+
+namespace weir::queue::core {
+namespace {
+
+// Stale timers up to this number are not worth a pass.
+constexpr size_t kStaleTimersSlack = 1'024;
+
+}  // namespace
+
+// ---- The way of a command -------------------------------------------------------------------------------------------
+
+Decision ShardState::Impl::Decide(RequestId request, const Command& command, Instant now) {
+  now_ = std::max(now_, now);
+  first_log_no_ = next_log_no;
+  out_ = {};
+  ApplyDue();
+  std::visit([this, request](const auto& c) { Run(request, c); }, command);
+  Settle();
+  PruneTimers();
+  return std::exchange(out_, {});
+}
+
+void ShardState::Impl::ApplyDue() {
+  if (timers.empty() || timers.top().at > now_) return;
+  while (!timers.empty() && timers.top().at <= now_) {
+    const Timer timer = timers.top();
+    timers.Pop();
+    if (!IsStale(timer)) Apply(timer);
+  }
+  Settle();
+}
+
+void ShardState::Impl::Apply(const Timer& timer) {
+  Partition& partition = *timer.partition;
+  MarkDirty(partition);
+  switch (timer.kind()) {
+    case TimerKind::kMessage: {
+      const MessageSeq seq(static_cast<int64_t>(timer.key));
+      MakeReady(partition, seq, *partition.Find(seq));
+      return;
+    }
+    case TimerKind::kWaiter:
+      // Settle gives it what has become ready by now, else answers it.
+      waiters.at(RequestId(static_cast<int64_t>(timer.key))).overdue = true;
+      ++partition.overdue;
+      return;
+    case TimerKind::kSweep:
+      partition.sweep_at = kNever;
+      Sweep(partition);
+      return;
+  }
+}
+
+bool ShardState::Impl::IsStale(const Timer& timer) const {
+  switch (timer.kind()) {
+    case TimerKind::kMessage: {
+      const Message* message =
+          timer.partition->Find(MessageSeq(static_cast<int64_t>(timer.key)));
+      return message == nullptr || message->visible_at != timer.at ||
+             (message->state != MessageState::kInFlight &&
+              message->state != MessageState::kDelayed);
+    }
+    case TimerKind::kWaiter: {
+      const auto it = waiters.find(RequestId(static_cast<int64_t>(timer.key)));
+      return it == waiters.end() || it->second.overdue;
+    }
+    case TimerKind::kSweep:
+      return timer.partition->sweep_at != timer.at;
+  }
+  return true;
+}
+
+void ShardState::Impl::PruneTimers() {
+  const size_t alive =
+      static_cast<size_t>(timed_messages) + waiters.size() + partitions.size();
+  if (timers.size() > 2 * alive + kStaleTimersSlack) {
+    timers.Rebuild([this](const Timer& timer) { return IsStale(timer); });
+  }
+  // So that NextTimer names an instant at which something happens.
+  while (!timers.empty() && IsStale(timers.top())) timers.Pop();
+}
+
+void ShardState::Impl::MarkDirty(Partition& partition) {
+  if (partition.dirty) return;
+  partition.dirty = true;
+  dirty_.push_back(&partition);
+}
+
+void ShardState::Impl::Settle() {
+  for (size_t i = 0; i < dirty_.size(); ++i) Settle(*dirty_[i]);
+  for (Partition* partition : dirty_) partition->dirty = false;
+  dirty_.clear();
+}
+
+void ShardState::Impl::Settle(Partition& partition) {
+  if (partition.waiting > 0) ServeWaiters(partition);
+  if (partition.overdue > 0 && !AwaitsFill(partition)) AnswerOverdue(partition);
+  RequestReads(partition);
+  partition.wants_fill = false;
+  partition.Compact();
+}
+
+Partition* ShardState::Impl::FindPartition(PartitionId id) {
+  const auto it = partitions.find(id);
+  return it == partitions.end() ? nullptr : it->second.get();
+}
+
+Partition& ShardState::Impl::GetPartition(PartitionId id, const ConfigPtr& config) {
+  std::unique_ptr<Partition>& slot = partitions[id];
+  if (slot == nullptr) slot = std::make_unique<Partition>(id);
+  Adopt(*slot, config);
+  WEIR_CHECK(slot->config != nullptr, "a command without the queue's attributes");
+  return *slot;
+}
+
+void ShardState::Impl::Adopt(Partition& partition, const ConfigPtr& config) {
+  if (config == nullptr || config == partition.config) return;
+  if (partition.config != nullptr && config->version <= partition.config->version) return;
+  partition.config = config;
+  ArmSweep(partition, partition.OldestSentAt());
+}
+
+void ShardState::Impl::Reply(RequestId request, core::Reply reply) {
+  if (request == RequestId()) return;
+  out_.replies.emplace_back(request, std::move(reply));
+}
+
+LogNo ShardState::Impl::TakeLogNo() {
+  const LogNo taken = next_log_no;
+  next_log_no = next_log_no.Next();
+  return taken;
+}
+
+AppendEvent& ShardState::Impl::Append(EventKind kind, Partition& partition, MessageSeq seq) {
+  out_.mutations.push_back(AppendEvent{.log_no = TakeLogNo(),
+                                       .kind = kind,
+                                       .partition = partition.id,
+                                       .seq = seq,
+                                       .at = ToTime(now_),
+                                       .visible_at = absl::InfinitePast()});
+  return std::get<AppendEvent>(out_.mutations.back());
+}
+
+// ---- Commands about a whole partition -------------------------------------------------------------------------------
+
+void ShardState::Impl::Run(RequestId request, const Purge& command) {
+  Partition* partition = FindPartition(command.partition);
+  Reply(request, PurgeReply{partition == nullptr ? 0 : RemoveAll(*partition)});
+}
+
+void ShardState::Impl::Run(RequestId request, const DropPartition& command) {
+  Partition* partition = FindPartition(command.partition);
+  if (partition == nullptr) return Reply(request, PurgeReply{0});
+  const int64_t removed = RemoveAll(*partition);
+  DropWaiters(*partition);
+  timers.Rebuild([partition](const Timer& timer) { return timer.partition == partition; });
+  dirty_.erase(std::remove(dirty_.begin(), dirty_.end(), partition), dirty_.end());
+  partitions.erase(command.partition);
+  Reply(request, PurgeReply{removed});
+}
+
+int64_t ShardState::Impl::RemoveAll(Partition& partition) {
+  if (partition.empty()) return 0;
+  const int64_t removed =
+      static_cast<int64_t>(partition.messages().size()) + partition.backlog.count();
+  Append(EventKind::kPurged, partition, MessageSeq(next_log_no.Previous().value()));
+  for (const auto& [seq, message] : partition.messages()) AddLive(message.segment, -1);
+  for (const auto& [segment, count] : partition.backlog.by_segment()) AddLive(segment, -count);
+  timed_messages -= partition.delayed() + partition.in_flight();
+  partition.Clear();
+  if (partition.backlog.read.has_value()) partition.backlog.read->overtaken = true;
+  MarkDirty(partition);
+  return removed;
+}
+
+void ShardState::Impl::DropWaiters(Partition& partition) {
+  for (const RequestId request : partition.waiters) {
+    if (waiters.erase(request) == 0) continue;
+    Reply(request, MakeError(ErrorReason::kQueueDoesNotExist, "The queue was deleted."));
+  }
+}
+
+void ShardState::Impl::Run(RequestId, const Configure& command) {
+  GetPartition(command.partition, command.config);
+}
+
+void ShardState::Impl::Run(RequestId, const Tick&) {}
+
+// ---- What can be asked ----------------------------------------------------------------------------------------------
+
+PartitionStats ShardState::Impl::StatsOf(Partition& partition) const {
+  PartitionStats stats{.ready = partition.ready() + partition.backlog.count(),
+                       .in_flight = partition.in_flight() + partition.moving(),
+                       .delayed = partition.delayed(),
+                       .waiting_receives = partition.waiting,
+                       .sent = partition.totals.sent,
+                       .received = partition.totals.received,
+                       .deleted = partition.totals.deleted,
+                       .dead_lettered = partition.totals.dead_lettered,
+                       .expired = partition.totals.expired};
+  const Instant oldest = partition.OldestSentAt();
+  if (oldest != kNever) stats.oldest_sent_at = ToTime(oldest);
+  return stats;
+}
+
+ShardState::ShardState(LogNo next_log_no, SegmentNo active_segment)
+    : impl_(std::make_unique<Impl>(next_log_no, active_segment)) {}
+ShardState::~ShardState() = default;
+ShardState::ShardState(ShardState&&) noexcept = default;
+ShardState& ShardState::operator=(ShardState&&) noexcept = default;
+
+Decision ShardState::Decide(RequestId request, const Command& command, absl::Time now) {
+  return impl_->Decide(request, command, ToInstant(now));
+}
+
+absl::Time ShardState::NextTimer() const {
+  return impl_->timers.empty() ? absl::InfiniteFuture() : ToTime(impl_->timers.top().at);
+}
+
+void ShardState::StartSegment(SegmentNo segment) { impl_->active_segment = segment; }
+
+LogNo ShardState::next_log_no() const { return impl_->next_log_no; }
+
+SegmentNo ShardState::active_segment() const { return impl_->active_segment; }
+
+int64_t ShardState::LiveInSegment(SegmentNo segment) const {
+  const auto it = impl_->live_in_segment.find(segment);
+  return it == impl_->live_in_segment.end() ? 0 : it->second;
+}
+
+PartitionStats ShardState::Stats(PartitionId partition) const {
+  Partition* found = impl_->FindPartition(partition);
+  return found == nullptr ? PartitionStats{} : impl_->StatsOf(*found);
+}
+
+std::vector<PartitionId> ShardState::Partitions() const {
+  std::vector<PartitionId> ids;
+  ids.reserve(impl_->partitions.size());
+  for (const auto& [id, partition] : impl_->partitions) ids.push_back(id);
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+}  // namespace weir::queue::core

@@ -1,0 +1,109 @@
+// The state machine of one shard: everything that is true of its partitions, and the decisions about commands.
+//
+// Deterministic: equal inputs give equal outputs. It never blocks, reads no clock, does no I/O and holds no message contents.
+// Not thread-safe: one strand owns it.
+//
+// A message of a partition is, at any time, in exactly one of these states:
+//
+//      send ──► untouched ──refill──► ready ◄──────────────┐
+//        │   (a range in the store)    │ ▲                 │ visibility timeout ends, or changed to 0
+//        ├──► ready ───────────────────┘ │ delay ends      │
+//        └──► delayed ───────────────────┘      receive ──►in flight ──delete──► gone
+//                                                │
+//                 received too often (dead-letter) or taken for redrive ──► moving ──finish──► gone
+//                                                                             └──abort──► ready
+//
+// Invariants:
+//  1. A message with seq < backlog_from is explicit (ready, delayed, in flight, moving) or gone. One with seq >= backlog_from
+//     is untouched unless it stands in touched_ahead. So the memory of a deep backlog is a number.
+//  2. live_in_segment counts, for every segment, the messages of all states but gone whose newest row stands there.
+//  3. receive counts only rise; a receipt is the newest of its message if its receive_count equals the message's.
+//  4. No message is in two states; counts() adds up to the live messages.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/queue/core/command.h"
+#include "services/queue/core/decision.h"
+#include "services/queue/core/types.h"
+
+namespace weir::queue::core {
+
+// Exact numbers at one instant, and totals since this process loaded the shard.
+struct PartitionStats {
+  int64_t ready = 0;      // receivable now, those in the store included
+  int64_t in_flight = 0;  // received and not deleted, those on their way to another queue included
+  int64_t delayed = 0;
+  std::optional<absl::Time> oldest_sent_at;  // of the live messages
+  int64_t waiting_receives = 0;
+  // Totals.
+  int64_t sent = 0;
+  int64_t received = 0;
+  int64_t deleted = 0;
+  int64_t dead_lettered = 0;
+  int64_t expired = 0;
+};
+
+class ShardState {
+ public:
+  // An empty shard whose next row gets `next_log_no` and goes to `active_segment`.
+  ShardState(LogNo next_log_no, SegmentNo active_segment);
+  ~ShardState();
+  ShardState(ShardState&&) noexcept;
+  ShardState& operator=(ShardState&&) noexcept;
+
+  // Decides `command` at time `now`, and updates the state as if the decision were durable. What has come due by `now` is
+  // applied first. `request` names whom the reply is for.
+  // REQUIRES: `now` is not earlier than any `now` given before.
+  Decision Decide(RequestId request, const Command& command, absl::Time now);
+
+  // The earliest instant at which Tick would do something; InfiniteFuture when nothing is due ever.
+  absl::Time NextTimer() const;
+
+  // From now on rows go to `segment`. REQUIRES: nothing decided before is waiting to be appended.
+  void StartSegment(SegmentNo segment);
+
+  LogNo next_log_no() const;
+  SegmentNo active_segment() const;
+  // Live messages whose newest row stands in `segment`, and accepted transfers recorded there: 0 means it may be dropped.
+  int64_t LiveInSegment(SegmentNo segment) const;
+
+  // Zeros for a partition that the shard has not seen. Applies nothing: what came due after the last Decide still stands in
+  // its old state.
+  PartitionStats Stats(PartitionId partition) const;
+  std::vector<PartitionId> Partitions() const;
+
+ private:
+  friend class RecoveryBuilder;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Rebuilds a shard's state from its rows: first every event, then every message, each in any order of segments.
+//
+// Events are told before messages so that one pass over the messages decides which are gone, explicit or untouched; the memory
+// needed is that of the events of the live segments, never that of the backlog.
+class RecoveryBuilder {
+ public:
+  // `now`: the store's clock, read at the take-over.
+  RecoveryBuilder(LogNo next_log_no, SegmentNo active_segment, absl::Time now);
+  ~RecoveryBuilder();
+
+  void AddEvent(SegmentNo segment, const AppendEvent& event);
+  // `log_no` of the row: an event with a lower one is already part of what the row says (copy-forward).
+  void AddMessage(PartitionId partition, LogNo log_no, const MessageMeta& meta);
+
+  // Partitions get their config with the first command that carries one; until then nothing expires.
+  ShardState Build() &&;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::queue::core

@@ -1,0 +1,72 @@
+#include "services/queue/engine/mailbox.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace weir::queue::engine {
+
+Mailbox::PutResult Mailbox::Put(Mail& mail) {
+  absl::MutexLock lock(&mu_);
+  if (items_.size() >= items_max_ || bytes_ + mail.bytes > bytes_max_) {
+    return open_ ? PutResult::kFull : PutResult::kClosed;
+  }
+  return PutLocked(mail);
+}
+
+Mailbox::PutResult Mailbox::PutInternal(Mail& mail) {
+  absl::MutexLock lock(&mu_);
+  return PutLocked(mail);
+}
+
+Mailbox::PutResult Mailbox::PutLocked(Mail& mail) {
+  if (!open_) return PutResult::kClosed;
+  bytes_ += mail.bytes;
+  items_.push_back(std::move(mail));
+  // The shard's thread looks again by itself when a commit ends; only a sleeping one costs a system call.
+  if (waiting_) arrived_.Signal();
+  return PutResult::kOk;
+}
+
+std::vector<Mail> Mailbox::Take(absl::Duration timeout, size_t items_max, size_t bytes_max) {
+  absl::MutexLock lock(&mu_);
+  const absl::Time deadline = absl::Now() + timeout;
+  while (items_.empty() && !woken_ && timeout > absl::ZeroDuration()) {
+    waiting_ = true;
+    const bool timed_out = arrived_.WaitWithDeadline(&mu_, deadline);
+    waiting_ = false;
+    if (timed_out) break;
+  }
+  woken_ = false;
+  size_t count = 0;
+  size_t bytes = 0;
+  while (count < items_.size() && count < items_max && (count == 0 || bytes <= bytes_max)) {
+    bytes += items_[count++].bytes;
+  }
+  bytes_ -= bytes;
+  if (count == items_.size()) return std::exchange(items_, {});
+  std::vector<Mail> taken(std::make_move_iterator(items_.begin()),
+                          std::make_move_iterator(items_.begin() + count));
+  items_.erase(items_.begin(), items_.begin() + count);
+  return taken;
+}
+
+void Mailbox::Wake() {
+  absl::MutexLock lock(&mu_);
+  woken_ = true;
+  arrived_.Signal();
+}
+
+void Mailbox::Open() {
+  absl::MutexLock lock(&mu_);
+  open_ = true;
+}
+
+std::vector<Mail> Mailbox::Close() {
+  absl::MutexLock lock(&mu_);
+  open_ = false;
+  bytes_ = 0;
+  return std::exchange(items_, {});
+}
+
+}  // namespace weir::queue::engine

@@ -1,0 +1,217 @@
+#include "services/queue/engine/registry.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/status_macros.h"
+
+namespace weir::queue::engine {
+namespace {
+
+// Stable over processes and versions, unlike absl::Hash: a queue's shard is decided once, when it is created, but tests and
+// operators should see the same spread every time. FNV-1a.
+uint64_t StableHash(absl::string_view text) {
+  uint64_t hash = 14695981039346656037u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash;
+}
+
+}  // namespace
+
+std::string QueueArn(const store::QueueName& name) {
+  return absl::StrCat("arn:aws:sqs:", name.region, ":", name.account, ":", name.name);
+}
+
+std::optional<store::QueueName> ParseQueueArn(absl::string_view arn) {
+  const std::vector<std::string> parts = absl::StrSplit(arn, ':');
+  if (parts.size() != 6 || parts[0] != "arn" || parts[1] != "aws" || parts[2] != "sqs") {
+    return std::nullopt;
+  }
+  if (parts[3].empty() || parts[4].empty() || parts[5].empty()) return std::nullopt;
+  return store::QueueName{.account = parts[4], .region = parts[3], .name = parts[5]};
+}
+
+Registry::Registry(store::RegistryStore& store, int shard_count)
+    : store_(store), shard_count_(shard_count) {}
+
+absl::Status Registry::Load(absl::Time deadline) {
+  WEIR_ASSIGN_OR_RETURN(std::vector<store::QueueRecord> records, store_.ListQueues(deadline));
+  absl::MutexLock lock(&mu_);
+  by_name_.clear();
+  by_partition_.clear();
+  sources_.clear();
+  // Twice over, so that every redrive policy finds its target whatever the order.
+  for (const store::QueueRecord& record : records) InsertLocked(record);
+  for (store::QueueRecord& record : records) InsertLocked(std::move(record));
+  return absl::OkStatus();
+}
+
+QueueInfoPtr Registry::Find(const store::QueueName& name) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? nullptr : it->second;
+}
+
+QueueInfoPtr Registry::FindByArn(absl::string_view arn) const {
+  const std::optional<store::QueueName> name = ParseQueueArn(arn);
+  return name.has_value() ? Find(*name) : nullptr;
+}
+
+QueueInfoPtr Registry::FindByPartition(core::PartitionId partition) const {
+  absl::ReaderMutexLock lock(&mu_);
+  const auto it = by_partition_.find(partition);
+  return it == by_partition_.end() ? nullptr : it->second;
+}
+
+std::vector<QueueInfoPtr> Registry::List(absl::string_view account, absl::string_view region,
+                                         absl::string_view prefix, absl::string_view after,
+                                         size_t limit) const {
+  const bool from_after = after >= prefix && !after.empty();
+  store::QueueName from{.account = std::string(account),
+                        .region = std::string(region),
+                        .name = std::string(from_after ? after : prefix)};
+  std::vector<QueueInfoPtr> found;
+  absl::ReaderMutexLock lock(&mu_);
+  auto it = from_after ? by_name_.upper_bound(from) : by_name_.lower_bound(from);
+  for (; it != by_name_.end() && found.size() < limit; ++it) {
+    const store::QueueName& name = it->first;
+    if (name.account != account || name.region != region || !absl::StartsWith(name.name, prefix)) {
+      break;
+    }
+    found.push_back(it->second);
+  }
+  return found;
+}
+
+std::vector<QueueInfoPtr> Registry::DeadLetterSources(absl::string_view arn, absl::string_view after,
+                                                      size_t limit) const {
+  std::vector<QueueInfoPtr> found;
+  absl::ReaderMutexLock lock(&mu_);
+  const auto sources = sources_.find(std::string(arn));
+  if (sources == sources_.end()) return found;
+  for (const auto& [name, unused] : sources->second) {
+    if (found.size() >= limit) break;
+    if (name.name > std::string(after)) found.push_back(by_name_.at(name));
+  }
+  return found;
+}
+
+std::vector<QueueInfoPtr> Registry::All() const {
+  absl::ReaderMutexLock lock(&mu_);
+  std::vector<QueueInfoPtr> all;
+  all.reserve(by_name_.size());
+  for (const auto& [name, info] : by_name_) all.push_back(info);
+  return all;
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
+                                              const store::QueueAttributes& attributes,
+                                              absl::Time deadline) {
+  WEIR_ASSIGN_OR_RETURN(store::QueueRecord record,
+                        store_.CreateQueue(name, attributes, ShardFor(name), deadline));
+  std::vector<QueueInfoPtr> changed;
+  {
+    absl::MutexLock lock(&mu_);
+    changed.push_back(InsertLocked(std::move(record)));
+    ResolveSourcesLocked(QueueArn(name), changed);
+  }
+  Notify(changed);
+  return changed.front();
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
+                                              const store::QueueAttributes& attributes,
+                                              absl::Time deadline) {
+  WEIR_ASSIGN_OR_RETURN(
+      store::QueueRecord record,
+      store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline));
+  std::vector<QueueInfoPtr> changed;
+  {
+    absl::MutexLock lock(&mu_);
+    // A slower thread must not put an older record over a newer one.
+    const auto it = by_name_.find(record.name);
+    if (it != by_name_.end() && it->second->record.version > record.version) return it->second;
+    changed.push_back(InsertLocked(std::move(record)));
+  }
+  Notify(changed);
+  return changed.front();
+}
+
+absl::Status Registry::Delete(const QueueInfo& queue, absl::Time deadline) {
+  WEIR_RETURN_IF_ERROR(store_.DeleteQueue(queue.record.id, deadline));
+  std::vector<QueueInfoPtr> changed;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it = by_name_.find(queue.record.name);
+    if (it != by_name_.end() && it->second->record.id == queue.record.id) {
+      const auto& policy = it->second->record.attributes.redrive_policy;
+      if (policy.has_value()) sources_[policy->dead_letter_queue_arn].erase(queue.record.name);
+      by_name_.erase(it);
+    }
+    for (const auto& partition : queue.record.partitions) by_partition_.erase(partition.partition);
+    ResolveSourcesLocked(queue.arn, changed);
+  }
+  Notify(changed);
+  return absl::OkStatus();
+}
+
+QueueInfoPtr Registry::InsertLocked(store::QueueRecord record) {
+  const auto old = by_name_.find(record.name);
+  if (old != by_name_.end()) {
+    const auto& policy = old->second->record.attributes.redrive_policy;
+    if (policy.has_value()) sources_[policy->dead_letter_queue_arn].erase(record.name);
+  }
+  if (record.attributes.redrive_policy.has_value()) {
+    sources_[record.attributes.redrive_policy->dead_letter_queue_arn].emplace(record.name, true);
+  }
+  QueueInfoPtr info = MakeInfoLocked(std::move(record));
+  by_name_[info->record.name] = info;
+  by_partition_[info->address.partition] = info;
+  return info;
+}
+
+QueueInfoPtr Registry::MakeInfoLocked(store::QueueRecord record) {
+  auto config = std::make_shared<core::QueueConfig>();
+  config->queue = record.id;
+  config->version = next_config_version_++;
+  config->visibility_timeout = record.attributes.visibility_timeout;
+  config->delay = record.attributes.delay;
+  config->retention = record.attributes.retention;
+  if (const auto& policy = record.attributes.redrive_policy; policy.has_value()) {
+    const auto name = ParseQueueArn(policy->dead_letter_queue_arn);
+    const auto target = name.has_value() ? by_name_.find(*name) : by_name_.end();
+    if (target != by_name_.end()) {
+      config->redrive = core::QueueConfig::Redrive{.max_receive_count = policy->max_receive_count,
+                                                   .dead_letter = target->second->address};
+    }
+  }
+  auto info = std::make_shared<QueueInfo>();
+  info->arn = QueueArn(record.name);
+  info->config = std::move(config);
+  info->address = record.partitions.front();
+  info->record = std::move(record);
+  return info;
+}
+
+void Registry::ResolveSourcesLocked(const std::string& arn, std::vector<QueueInfoPtr>& changed) {
+  const auto sources = sources_.find(arn);
+  if (sources == sources_.end()) return;
+  std::vector<store::QueueRecord> records;
+  for (const auto& [name, unused] : sources->second) records.push_back(by_name_.at(name)->record);
+  for (store::QueueRecord& record : records) changed.push_back(InsertLocked(std::move(record)));
+}
+
+void Registry::Notify(const std::vector<QueueInfoPtr>& changed) const {
+  if (!listener_) return;
+  for (const QueueInfoPtr& info : changed) listener_(*info);
+}
+
+core::ShardId Registry::ShardFor(const store::QueueName& name) const {
+  return core::ShardId(static_cast<int32_t>(StableHash(QueueArn(name)) % shard_count_));
+}
+
+}  // namespace weir::queue::engine

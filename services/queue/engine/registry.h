@@ -1,0 +1,104 @@
+// The queues that exist, in memory: names, ARNs, attributes, and where their partitions live.
+//
+// A cache in front of store::RegistryStore: changes go to the store first and are visible here when the call returns. Thread-safe;
+// look-ups take a reader lock and never touch the store.
+//
+// A queue's core::QueueConfig has its redrive target resolved, so it changes also when the dead-letter queue is created or deleted.
+// Whoever set OnConfigChange is told of every new config, after it is visible.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/btree_map.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/queue/core/types.h"
+#include "services/queue/store/queue_store.h"
+
+namespace weir::queue::engine {
+
+// One queue at one moment; immutable.
+struct QueueInfo {
+  store::QueueRecord record;
+  std::string arn;
+  core::ConfigPtr config;
+  // The partition that takes this queue's messages.
+  core::PartitionAddress address;
+};
+using QueueInfoPtr = std::shared_ptr<const QueueInfo>;
+
+// "arn:aws:sqs:<region>:<account>:<name>"
+std::string QueueArn(const store::QueueName& name);
+// Empty if `arn` does not have that form.
+std::optional<store::QueueName> ParseQueueArn(absl::string_view arn);
+
+class Registry {
+ public:
+  // `store` must outlive the registry. `shard_count` shards take new queues in turn by name.
+  Registry(store::RegistryStore& store, int shard_count);
+
+  // Reads all queues from the store. REQUIRES: before the first look-up.
+  absl::Status Load(absl::Time deadline);
+
+  using ConfigListener = std::function<void(const QueueInfo&)>;
+  // REQUIRES: set once, before the first change.
+  void OnConfigChange(ConfigListener listener) { listener_ = std::move(listener); }
+
+  // Null when there is no such queue.
+  QueueInfoPtr Find(const store::QueueName& name) const;
+  QueueInfoPtr FindByArn(absl::string_view arn) const;
+  QueueInfoPtr FindByPartition(core::PartitionId partition) const;
+
+  // Queues of a namespace whose names begin with `prefix` and come after `after`, in the order of their names.
+  std::vector<QueueInfoPtr> List(absl::string_view account, absl::string_view region,
+                                 absl::string_view prefix, absl::string_view after,
+                                 size_t limit) const;
+  // Queues whose redrive policy names `arn`, by name after `after`.
+  std::vector<QueueInfoPtr> DeadLetterSources(absl::string_view arn, absl::string_view after,
+                                              size_t limit) const;
+  std::vector<QueueInfoPtr> All() const;
+
+  absl::StatusOr<QueueInfoPtr> Create(const store::QueueName& name,
+                                      const store::QueueAttributes& attributes,
+                                      absl::Time deadline);
+  // ABORTED if the queue was changed since `expected` was read.
+  absl::StatusOr<QueueInfoPtr> Update(const QueueInfo& expected,
+                                      const store::QueueAttributes& attributes,
+                                      absl::Time deadline);
+  // What is left of it in the shards is the caller's to drop.
+  absl::Status Delete(const QueueInfo& queue, absl::Time deadline);
+
+ private:
+  QueueInfoPtr InsertLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  QueueInfoPtr MakeInfoLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Sources of `arn` get configs anew, since the queue behind it came or went. Appends the new ones to `changed`.
+  void ResolveSourcesLocked(const std::string& arn, std::vector<QueueInfoPtr>& changed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Notify(const std::vector<QueueInfoPtr>& changed) const;
+  core::ShardId ShardFor(const store::QueueName& name) const;
+
+  // Constant after construction.
+  store::RegistryStore& store_;
+  const int shard_count_;
+  ConfigListener listener_;
+
+  mutable absl::Mutex mu_;
+  absl::btree_map<store::QueueName, QueueInfoPtr> by_name_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<core::PartitionId, QueueInfoPtr> by_partition_ ABSL_GUARDED_BY(mu_);
+  // Dead-letter queue's ARN → names of its sources.
+  absl::flat_hash_map<std::string, std::map<store::QueueName, bool>> sources_ ABSL_GUARDED_BY(mu_);
+  int64_t next_config_version_ ABSL_GUARDED_BY(mu_) = 1;
+};
+
+}  // namespace weir::queue::engine

@@ -1,0 +1,509 @@
+#include "services/queue/engine/shard_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/container/inlined_vector.h"
+#include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+#include "libs/base/status_macros.h"
+#include "libs/observe/log.h"
+
+namespace weir::queue::engine {
+namespace {
+
+using core::Reply;
+using core::RequestId;
+
+// What a command without contents costs in the mailbox, roughly.
+constexpr size_t kCommandBytes = 128;
+
+size_t CommandBytes(const core::Command& command) {
+  size_t bytes = kCommandBytes;
+  if (const auto* send = std::get_if<core::Send>(&command)) {
+    for (const auto& message : send->messages) bytes += ContentBytes(*message.content);
+  } else if (const auto* accept = std::get_if<core::AcceptTransfer>(&command)) {
+    bytes += ContentBytes(*accept->content);
+  } else if (const auto* move = std::get_if<core::MoveWithinShard>(&command)) {
+    bytes += ContentBytes(*move->destination.content);
+  }
+  return bytes;
+}
+
+absl::string_view OutcomeName(store::CommitOutcome outcome) {
+  switch (outcome) {
+    case store::CommitOutcome::kCommitted:
+      return "committed";
+    case store::CommitOutcome::kFenced:
+      return "fenced";
+    case store::CommitOutcome::kRejected:
+      return "rejected";
+    case store::CommitOutcome::kInDoubt:
+      return "in doubt";
+  }
+  return "unknown";
+}
+
+// What the requests that were pending are told.
+absl::Status LossError(store::CommitOutcome outcome) {
+  switch (outcome) {
+    case store::CommitOutcome::kFenced:
+      return MakeError(ErrorReason::kShardNotOwned,
+                       "Another replica has taken over this queue's shard; try again.");
+    case store::CommitOutcome::kInDoubt:
+      return MakeError(ErrorReason::kOutcomeUnknown,
+                       "The connection to the store broke during the commit, so it is unknown "
+                       "whether the change was made.");
+    case store::CommitOutcome::kCommitted:
+    case store::CommitOutcome::kRejected:
+      break;
+  }
+  return MakeError(ErrorReason::kStoreUnavailable,
+                   "The store cannot be reached; nothing was changed. Try again.");
+}
+
+}  // namespace
+
+ShardEngine::ShardEngine(core::ShardId shard, std::string replica, ShardOptions options,
+                         store::LeaseStore& leases, store::ShardLogFactory& logs, ShardHost& host,
+                         const Clock& clock, EngineMetrics& metrics)
+    : shard_(shard),
+      replica_(std::move(replica)),
+      options_(options),
+      leases_(leases),
+      logs_(logs),
+      host_(host),
+      clock_(clock),
+      metrics_(metrics),
+      mailbox_(options.mailbox_items_max, options.mailbox_bytes_max),
+      cache_(options.content_cache_bytes) {}
+
+ShardEngine::~ShardEngine() { Stop(); }
+
+void ShardEngine::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void ShardEngine::Stop() {
+  stopping_.store(true);
+  mailbox_.Wake();
+  if (thread_.joinable()) thread_.join();
+}
+
+bool ShardEngine::AwaitServing(absl::Time deadline) {
+  return served_.WaitForNotificationWithTimeout(deadline - absl::Now());
+}
+
+absl::StatusOr<RequestId> ShardEngine::Submit(core::Command command, ReplySink sink) {
+  return SubmitVia(&Mailbox::Put, std::move(command), std::move(sink));
+}
+
+absl::StatusOr<RequestId> ShardEngine::SubmitInternal(core::Command command, ReplySink sink) {
+  return SubmitVia(&Mailbox::PutInternal, std::move(command), std::move(sink));
+}
+
+absl::StatusOr<RequestId> ShardEngine::SubmitVia(Mailbox::PutResult (Mailbox::*put)(Mail&),
+                                                 core::Command command, ReplySink sink) {
+  const RequestId request(next_request_.fetch_add(1, std::memory_order_relaxed));
+  const size_t bytes = CommandBytes(command);
+  Mail mail{request, std::move(command), std::move(sink), bytes};
+  switch ((mailbox_.*put)(mail)) {
+    case Mailbox::PutResult::kOk:
+      return request;
+    case Mailbox::PutResult::kFull:
+      return MakeError(ErrorReason::kOverloaded,
+                       absl::StrCat("Shard ", shard_.value(), " has ", options_.mailbox_items_max,
+                                    " requests or ", options_.mailbox_bytes_max,
+                                    " bytes waiting; slow down and try again."));
+    case Mailbox::PutResult::kClosed:
+      break;
+  }
+  if (stopping_.load()) {
+    return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
+  }
+  return MakeError(ErrorReason::kShardRecovering,
+                   absl::StrCat("Shard ", shard_.value(), " is being read from the store; try again."));
+}
+
+void ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
+  // Refused only when the shard is lost or stopping, and then every sink is called anyway.
+  (void)SubmitInternal(core::CancelReceive{partition, request}, nullptr);
+}
+
+absl::Status ShardEngine::Inspect(Inspector fn) {
+  auto done = std::make_shared<absl::Notification>();
+  auto ran = std::make_shared<bool>(false);
+  {
+    absl::MutexLock lock(&inspect_mu_);
+    if (inspect_closed_) {
+      return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
+    }
+    inspectors_.emplace_back(
+        [fn = std::move(fn), ran](const core::ShardState& state) mutable {
+          fn(state);
+          *ran = true;
+        },
+        done);
+  }
+  mailbox_.Wake();
+  done->WaitForNotification();
+  if (*ran) return absl::OkStatus();
+  return MakeError(ErrorReason::kShardRecovering,
+                   absl::StrCat("Shard ", shard_.value(), " is being read from the store; try again."));
+}
+
+void ShardEngine::Run() {
+  absl::BitGen gen;
+  absl::Duration backoff = options_.retry_min;
+  while (!stopping_.load()) {
+    const absl::Duration start = clock_.Monotonic();
+    const absl::Status acquired = Acquire();
+    if (!acquired.ok()) {
+      observe::Log(observe::Level::kWarning, "shard not acquired",
+                   {{"shard", absl::StrCat(shard_.value())}, {"error", acquired.ToString()}});
+      FailPending(MakeError(ErrorReason::kShardRecovering, "The shard could not be read."));
+      mailbox_.Take(backoff * absl::Uniform(gen, 0.5, 1.0), 1, 1);
+      backoff = std::min(backoff * 2, options_.retry_max);
+      continue;
+    }
+    backoff = options_.retry_min;
+    metrics_.ShardAcquired(clock_.Monotonic() - start);
+    mailbox_.Open();
+    if (!served_.HasBeenNotified()) served_.Notify();
+    if (!Serve()) Lose();
+  }
+  {
+    absl::MutexLock lock(&inspect_mu_);
+    inspect_closed_ = true;
+  }
+  FailPending(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
+}
+
+absl::Status ShardEngine::Acquire() {
+  WEIR_ASSIGN_OR_RETURN(
+      const core::Epoch epoch,
+      leases_.AcquireShard(shard_, replica_, absl::Now() + options_.acquire_timeout));
+  if (log_ == nullptr) log_ = logs_.OpenLog(shard_);
+  WEIR_ASSIGN_OR_RETURN(const store::ShardLog::Opened opened, log_->Open(epoch));
+  clock_offset_ns_.store(
+      absl::ToUnixNanos(opened.now) - absl::ToInt64Nanoseconds(clock_.Monotonic()),
+      std::memory_order_relaxed);
+  WEIR_RETURN_IF_ERROR(Recover(opened));
+  epoch_.store(epoch.value(), std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
+  core::RecoveryBuilder builder(opened.next_log_no, opened.active_segment, opened.now);
+  WEIR_RETURN_IF_ERROR(
+      log_->ReadEvents([&](core::SegmentNo segment, const core::AppendEvent& event) {
+        builder.AddEvent(segment, event);
+      }));
+  WEIR_RETURN_IF_ERROR(log_->ReadMetas(
+      [&](core::PartitionId partition, core::LogNo log_no, const core::MessageMeta& meta) {
+        builder.AddMessage(partition, log_no, meta);
+      }));
+  state_.emplace(std::move(builder).Build());
+  cache_.Clear();
+  own_.clear();
+  segments_.clear();
+  for (const store::SegmentInfo& info : opened.segments) {
+    segments_.push_back({.segment = info.segment, .rows = info.rows, .bytes = 0});
+  }
+  for (const core::PartitionId partition : state_->Partitions()) {
+    core::ConfigPtr config = host_.ConfigOf(partition);
+    if (config == nullptr) {
+      own_.emplace_back(RequestId(), core::DropPartition{partition});
+    } else {
+      own_.emplace_back(RequestId(), core::Configure{partition, std::move(config)});
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Time ShardEngine::Now() const {
+  return absl::FromUnixNanos(clock_offset_ns_.load(std::memory_order_relaxed) +
+                             absl::ToInt64Nanoseconds(clock_.Monotonic()));
+}
+
+absl::Duration ShardEngine::UntilNextTimer() const {
+  const absl::Time timer = state_->NextTimer();
+  if (timer == absl::InfiniteFuture()) return absl::InfiniteDuration();
+  return std::max(timer - Now(), absl::ZeroDuration());
+}
+
+bool ShardEngine::Serve() {
+  Group previous;  // durable, its replies not yet released
+  while (true) {
+    std::vector<Mail> mail =
+        mailbox_.Take(absl::ZeroDuration(), options_.group_items_max, options_.group_bytes_max);
+    if (mail.empty() && own_.empty()) {
+      Release(previous);
+      if (own_.empty() && !stopping_.load()) {
+        mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
+      }
+    }
+    const bool last = stopping_.load();
+    if (last) {
+      for (Mail& rest : mailbox_.Close()) mail.push_back(std::move(rest));
+    }
+    Group group;
+    DecideMail(std::move(mail), group);
+    if (!Commit(group, previous)) return false;
+    if (!MaintainSegments()) {
+      Release(group);
+      return false;
+    }
+    if (last && own_.empty()) {
+      Release(group);
+      return true;
+    }
+    previous = std::move(group);
+  }
+}
+
+void ShardEngine::DecideMail(std::vector<Mail> mail, Group& group) {
+  auto own = std::exchange(own_, {});
+  if (mail.empty() && own.empty()) DecideOne(RequestId(), core::Tick{}, group);
+  for (const auto& [request, command] : own) DecideOne(request, command, group);
+  for (Mail& item : mail) {
+    if (item.sink != nullptr) pending_.emplace(item.request, std::move(item.sink));
+    DecideOne(item.request, item.command, group);
+    if (const auto* cancel = std::get_if<core::CancelReceive>(&item.command)) {
+      // Unless its reply is already on the way, the cancelled receive ends here.
+      const bool answered =
+          std::any_of(group.replies.begin(), group.replies.end(),
+                      [&](const auto& reply) { return reply.first == cancel->request; });
+      if (!answered && pending_.contains(cancel->request)) {
+        group.replies.emplace_back(cancel->request, absl::CancelledError("The client is gone."));
+      }
+    }
+  }
+}
+
+void ShardEngine::DecideOne(RequestId request, const core::Command& command, Group& group) {
+  core::Decision decision = state_->Decide(request, command, Now());
+  for (core::Mutation& mutation : decision.mutations) {
+    if (auto* message = std::get_if<core::AppendMessage>(&mutation)) {
+      group.bytes += ContentBytes(*message->content);
+      group.batch.messages.push_back(std::move(*message));
+    } else {
+      group.batch.events.push_back(std::move(std::get<core::AppendEvent>(mutation)));
+    }
+  }
+  std::move(decision.replies.begin(), decision.replies.end(), std::back_inserter(group.replies));
+  std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(group.effects));
+}
+
+bool ShardEngine::Commit(Group& group, Group& previous) {
+  if (group.batch.empty()) {
+    Release(previous);
+  } else {
+    group.batch.segment = state_->active_segment();
+    const absl::Duration start = clock_.Monotonic();
+    log_->BeginAppend(group.batch);
+    Release(previous);
+    const store::CommitOutcome outcome = log_->FinishAppend();
+    if (outcome != store::CommitOutcome::kCommitted) {
+      lost_by_ = outcome;
+      return false;
+    }
+    metrics_.Committed(group.batch.messages.size() + group.batch.events.size(),
+                       clock_.Monotonic() - start);
+    NoteCommitted(group.batch);
+    segments_.back().bytes += group.bytes;
+  }
+  if (!ResolveContents(group)) return false;
+  for (const core::Effect& effect : std::exchange(group.effects, {})) {
+    if (!CarryOut(effect)) return false;
+  }
+  std::vector<std::pair<Inspector, std::shared_ptr<absl::Notification>>> inspectors;
+  {
+    absl::MutexLock lock(&inspect_mu_);
+    inspectors.swap(inspectors_);
+  }
+  for (auto& [inspector, done] : inspectors) {
+    inspector(*state_);
+    done->Notify();
+  }
+  return true;
+}
+
+void ShardEngine::NoteCommitted(const store::AppendBatch& batch) {
+  segments_.back().rows += static_cast<int64_t>(batch.messages.size() + batch.events.size());
+  for (const core::AppendMessage& message : batch.messages) {
+    if (message.keep_content) cache_.Put(message.meta.seq, message.content);
+  }
+  for (const core::AppendEvent& event : batch.events) {
+    if (event.kind == core::EventKind::kAcked || event.kind == core::EventKind::kMoved ||
+        event.kind == core::EventKind::kExpired) {
+      cache_.Erase(event.seq);
+    }
+  }
+}
+
+bool ShardEngine::ResolveContents(Group& group) {
+  std::vector<store::ShardLog::MessageKey> missing;
+  for (auto& [request, reply] : group.replies) {
+    auto* receive = std::get_if<core::ReceiveReply>(&reply);
+    if (receive == nullptr) continue;
+    for (core::ReceivedMessage& message : receive->messages) {
+      if (message.content == nullptr) message.content = cache_.Get(message.seq);
+      if (message.content == nullptr) missing.push_back({receive->partition, message.seq});
+    }
+  }
+  if (missing.empty()) return true;
+  absl::StatusOr<std::vector<store::StoredMessage>> read = log_->ReadMessages(missing);
+  if (!read.ok()) return false;
+  metrics_.ContentsReadFromStore(read->size());
+  absl::flat_hash_map<core::MessageSeq, core::ContentPtr> found;
+  for (store::StoredMessage& message : *read) {
+    found.emplace(message.meta.seq, std::move(message.content));
+  }
+  for (auto& [request, reply] : group.replies) {
+    auto* receive = std::get_if<core::ReceiveReply>(&reply);
+    if (receive == nullptr) continue;
+    for (core::ReceivedMessage& message : receive->messages) {
+      if (message.content != nullptr) continue;
+      const auto it = found.find(message.seq);
+      WEIR_CHECK(it != found.end(), "a live message has no row in the store");
+      message.content = it->second;
+    }
+  }
+  return true;
+}
+
+bool ShardEngine::CarryOut(const core::Effect& effect) {
+  if (const auto* need = std::get_if<core::NeedRefill>(&effect)) return Refill(*need);
+  return StartTransfer(std::get<core::Transfer>(effect));
+}
+
+bool ShardEngine::Refill(const core::NeedRefill& need) {
+  absl::StatusOr<std::vector<store::StoredMessage>> read = log_->ReadRange(
+      need.partition, need.from, options_.refill_messages, options_.refill_bytes);
+  if (!read.ok()) return false;
+  core::Refill refill{.partition = need.partition, .from = need.from};
+  // Nothing found: everything that was ever appended has been seen.
+  refill.scanned_to = read->empty() ? core::MessageSeq(state_->next_log_no().value())
+                                    : read->back().meta.seq.Next();
+  refill.messages.reserve(read->size());
+  for (store::StoredMessage& message : *read) {
+    cache_.Put(message.meta.seq, std::move(message.content));
+    refill.messages.push_back(message.meta);
+  }
+  own_.emplace_back(RequestId(), std::move(refill));
+  return true;
+}
+
+bool ShardEngine::StartTransfer(const core::Transfer& transfer) {
+  core::ContentPtr content = cache_.Get(transfer.meta.seq);
+  if (content == nullptr) {
+    const store::ShardLog::MessageKey key{transfer.source, transfer.meta.seq};
+    absl::StatusOr<std::vector<store::StoredMessage>> read =
+        log_->ReadMessages(absl::MakeConstSpan(&key, 1));
+    if (!read.ok()) return false;
+    WEIR_CHECK(!read->empty(), "a live message has no row in the store");
+    content = std::move(read->front().content);
+  }
+  host_.StartTransfer(shard_, transfer, std::move(content));
+  return true;
+}
+
+void ShardEngine::Release(Group& group) {
+  for (auto& [request, reply] : std::exchange(group.replies, {})) Deliver(request, std::move(reply));
+}
+
+void ShardEngine::Deliver(RequestId request, Reply reply) {
+  const auto it = pending_.find(request);
+  if (it == pending_.end()) return;
+  ReplySink sink = std::move(it->second);
+  pending_.erase(it);
+  core::ReceiveReply leased;  // without contents
+  if (const auto* receive = std::get_if<core::ReceiveReply>(&reply)) {
+    leased.partition = receive->partition;
+    for (const core::ReceivedMessage& message : receive->messages) {
+      leased.messages.push_back({.seq = message.seq, .receive_count = message.receive_count});
+    }
+  }
+  if (!sink(std::move(reply))) GiveBack(leased);
+}
+
+void ShardEngine::GiveBack(const core::ReceiveReply& reply) {
+  for (const core::ReceivedMessage& message : reply.messages) {
+    own_.emplace_back(RequestId(), core::ReleaseLease{reply.partition,
+                                                      {message.seq, message.receive_count}});
+  }
+}
+
+bool ShardEngine::MaintainSegments() {
+  LiveSegment& active = segments_.back();
+  if (active.rows >= options_.segment_rows_max || active.bytes >= options_.segment_bytes_max) {
+    absl::StatusOr<core::SegmentNo> next = log_->StartSegment(state_->next_log_no());
+    if (!next.ok()) return false;
+    state_->StartSegment(*next);
+    segments_.push_back({.segment = *next});
+  }
+  while (segments_.size() > 1 && state_->LiveInSegment(segments_.front().segment) == 0) {
+    if (!log_->DropSegment(segments_.front().segment).ok()) return false;
+    segments_.pop_front();
+  }
+  const LiveSegment& oldest = segments_.front();
+  if (static_cast<int>(segments_.size()) > options_.segments_max &&
+      static_cast<double>(state_->LiveInSegment(oldest.segment)) <=
+          options_.copy_forward_live_share_max * static_cast<double>(oldest.rows)) {
+    return CopyForwardOldest();
+  }
+  return true;
+}
+
+bool ShardEngine::CopyForwardOldest() {
+  const core::SegmentNo segment = segments_.front().segment;
+  absl::StatusOr<std::vector<store::StoredMessage>> rows = log_->ReadSegment(segment);
+  if (!rows.ok()) return false;
+  core::CopyForward copy{.segment = segment};
+  for (store::StoredMessage& row : *rows) {
+    copy.rows.push_back({row.partition, row.meta, std::move(row.content)});
+  }
+  Group group;
+  DecideOne(RequestId(), copy, group);
+  group.batch.retire = segment;
+  Group none;
+  if (!Commit(group, none)) return false;
+  Release(group);
+  segments_.pop_front();
+  return log_->DropSegment(segment).ok();
+}
+
+void ShardEngine::Lose() {
+  metrics_.ShardLost();
+  const store::CommitOutcome outcome =
+      std::exchange(lost_by_, store::CommitOutcome::kRejected);
+  observe::Log(observe::Level::kWarning, "shard lost; taking it again",
+               {{"shard", absl::StrCat(shard_.value())},
+                {"epoch", absl::StrCat(epoch_.load())},
+                {"outcome", std::string(OutcomeName(outcome))}});
+  state_.reset();
+  FailPending(LossError(outcome));
+}
+
+void ShardEngine::FailPending(const absl::Status& status) {
+  std::vector<Mail> mail = mailbox_.Close();
+  for (auto& [request, sink] : std::exchange(pending_, {})) {
+    // A graceful stop ends long polls as if their time were over.
+    if (stopping_.load() && state_.has_value()) {
+      sink(core::ReceiveReply{});
+    } else {
+      sink(status);
+    }
+  }
+  for (Mail& item : mail) {
+    if (item.sink != nullptr) item.sink(status);
+  }
+  absl::MutexLock lock(&inspect_mu_);
+  for (auto& [inspector, done] : inspectors_) done->Notify();
+  inspectors_.clear();
+}
+
+}  // namespace weir::queue::engine

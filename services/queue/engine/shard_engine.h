@@ -1,0 +1,182 @@
+// One shard at work: a thread that decides commands, makes them durable in groups, and answers.
+//
+// Life of a command: Submit puts it into the mailbox. The shard's thread takes everything that waits there, lets the core decide
+// each, and appends all their mutations as one transaction (group commit: while one commits, the next group gathers; no timer, so
+// no added latency when idle). Replies are released only after the commit that carries them, and while the next one is in flight.
+//
+//     kAcquiring ──lease, Open, read──► kServing ──not kCommitted / lost──► kAcquiring
+//         │  mailbox closed: UNAVAILABLE      │
+//         └──────────── Stop ────────────────►└──► kStopped
+//
+// When an append ends in anything but kCommitted, the state in memory may not be what the store holds: it is thrown away, every
+// pending request is answered UNAVAILABLE, and the shard is taken again with a new epoch and read anew.
+//
+// Thread-safe. Everything marked "strand" is touched by the shard's thread alone.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "libs/base/clock.h"
+#include "services/queue/core/shard_state.h"
+#include "services/queue/engine/content_cache.h"
+#include "services/queue/engine/engine_metrics.h"
+#include "services/queue/engine/mailbox.h"
+#include "services/queue/store/queue_store.h"
+
+namespace weir::queue::engine {
+
+struct ShardOptions {
+  // Waiting commands; beyond either, RESOURCE_EXHAUSTED at once. A command in the mailbox waits for one commit or two.
+  size_t mailbox_items_max = 20'000;
+  size_t mailbox_bytes_max = 64 << 20;
+  // One transaction. At about 5 µs a row, 2,000 rows delay the next group by 10 ms; most groups are far smaller.
+  size_t group_items_max = 2'000;
+  size_t group_bytes_max = 8 << 20;
+  size_t content_cache_bytes = 32 << 20;
+  // A refill reads so much at once.
+  size_t refill_messages = 1'024;
+  size_t refill_bytes = 4 << 20;
+  // A segment that has grown to this gets a successor.
+  int64_t segment_rows_max = 200'000;
+  size_t segment_bytes_max = 64 << 20;
+  // With more live segments than this, the oldest one's survivors are copied forward, if they are few.
+  int segments_max = 8;
+  double copy_forward_live_share_max = 0.25;
+  absl::Duration acquire_timeout = absl::Seconds(5);
+  // Between attempts to take the shard: doubled each time, with jitter.
+  absl::Duration retry_min = absl::Milliseconds(20);
+  absl::Duration retry_max = absl::Seconds(1);
+};
+
+// What a shard asks of the service around it. Called on the shard's thread: must not block.
+class ShardHost {
+ public:
+  virtual ~ShardHost() = default;
+  // The config of a partition's queue; null when no such queue exists (any more), so what the shard has of it is dropped.
+  virtual core::ConfigPtr ConfigOf(core::PartitionId partition) const = 0;
+  // A message has to move elsewhere. `content` is null when the store could not give it.
+  virtual void StartTransfer(core::ShardId source, const core::Transfer& transfer,
+                             core::ContentPtr content) = 0;
+};
+
+class ShardEngine {
+ public:
+  // References must outlive the engine.
+  ShardEngine(core::ShardId shard, std::string replica, ShardOptions options,
+              store::LeaseStore& leases, store::ShardLogFactory& logs, ShardHost& host,
+              const Clock& clock, EngineMetrics& metrics);
+  ~ShardEngine();  // stops
+
+  void Start();
+  // Answers what is parked with empty receives, commits what was accepted, ends the thread. May be called twice.
+  void Stop();
+
+  // Waits until the shard serves for the first time; false at `deadline`.
+  bool AwaitServing(absl::Time deadline);
+
+  // Hands a command to the shard. When it is refused (UNAVAILABLE while the shard is being read, RESOURCE_EXHAUSTED when too much
+  // waits) `sink` is not called; else it is called once. The id names the request in CancelReceive.
+  absl::StatusOr<core::RequestId> Submit(core::Command command, ReplySink sink);
+  // For what must not be refused for lack of room: ends of transfers, releases.
+  absl::StatusOr<core::RequestId> SubmitInternal(core::Command command, ReplySink sink);
+  // The client of a parked receive is gone: its sink is called soon.
+  void Cancel(core::PartitionId partition, core::RequestId request);
+
+  // Runs `fn` on the shard's thread with the state as it is after what is due was applied. UNAVAILABLE while the shard is being
+  // read. Blocks for a commit or two.
+  using Inspector = absl::AnyInvocable<void(const core::ShardState&)>;
+  absl::Status Inspect(Inspector fn);
+
+  // The shard's clock: the store's wall time at the take-over, advanced by this machine's monotonic clock. Deadlines in commands
+  // are in its terms.
+  absl::Time Now() const;
+
+  core::ShardId shard() const { return shard_; }
+  core::Epoch epoch() const { return core::Epoch(epoch_.load(std::memory_order_relaxed)); }
+
+ private:
+  struct Group {
+    store::AppendBatch batch;
+    std::vector<std::pair<core::RequestId, core::Reply>> replies;
+    std::vector<core::Effect> effects;
+    size_t bytes = 0;
+  };
+
+  void Run();
+  // Takes the lease, opens the log, reads the state. False: try again later.
+  absl::Status Acquire();
+  absl::Status Recover(const store::ShardLog::Opened& opened);
+  // Decides and commits until stopped (true) or the shard is lost (false).
+  bool Serve();
+  void Lose();
+  absl::Duration UntilNextTimer() const;
+
+  void DecideMail(std::vector<Mail> mail, Group& group);
+  void DecideOne(core::RequestId request, const core::Command& command, Group& group);
+  bool Commit(Group& group, Group& previous);
+  void NoteCommitted(const store::AppendBatch& batch);
+  bool ResolveContents(Group& group);
+  bool CarryOut(const core::Effect& effect);
+  bool Refill(const core::NeedRefill& need);
+  bool StartTransfer(const core::Transfer& transfer);
+  void Release(Group& group);
+  void Deliver(core::RequestId request, core::Reply reply);
+  // Releases the leases of a receive that nobody took.
+  void GiveBack(const core::ReceiveReply& reply);
+  bool MaintainSegments();
+  bool CopyForwardOldest();
+  void FailPending(const absl::Status& status);
+  absl::StatusOr<core::RequestId> SubmitVia(
+      Mailbox::PutResult (Mailbox::*put)(Mail&), core::Command command, ReplySink sink);
+
+  // Constant after construction.
+  const core::ShardId shard_;
+  const std::string replica_;
+  const ShardOptions options_;
+  store::LeaseStore& leases_;
+  store::ShardLogFactory& logs_;
+  ShardHost& host_;
+  const Clock& clock_;
+  EngineMetrics& metrics_;
+
+  // Safe by themselves.
+  Mailbox mailbox_;
+  std::atomic<int64_t> next_request_{1};
+  std::atomic<int64_t> epoch_{0};
+  std::atomic<bool> stopping_{false};
+  std::atomic<int64_t> clock_offset_ns_{0};  // store's wall time since the epoch minus the monotonic clock
+  absl::Notification served_;
+  absl::Mutex inspect_mu_;
+  std::vector<std::pair<Inspector, std::shared_ptr<absl::Notification>>> inspectors_
+      ABSL_GUARDED_BY(inspect_mu_);
+  bool inspect_closed_ ABSL_GUARDED_BY(inspect_mu_) = false;  // the thread has ended
+
+  // Strand.
+  std::unique_ptr<store::ShardLog> log_;
+  std::optional<core::ShardState> state_;
+  ContentCache cache_;
+  absl::flat_hash_map<core::RequestId, ReplySink> pending_;
+  std::deque<std::pair<core::RequestId, core::Command>> own_;  // decided before the next mail
+  struct LiveSegment {
+    core::SegmentNo segment;
+    int64_t rows = 0;
+    size_t bytes = 0;
+  };
+  std::deque<LiveSegment> segments_;  // oldest first, the active one last
+  store::CommitOutcome lost_by_ = store::CommitOutcome::kRejected;
+
+  std::thread thread_;
+};
+
+}  // namespace weir::queue::engine

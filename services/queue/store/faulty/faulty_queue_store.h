@@ -1,0 +1,66 @@
+// Wrappers around any store that make calls go wrong as a FaultInjector says. Without faults they change nothing, so they pass
+// the conformance suite.
+//
+// As with a real store, after an append that did not end in kCommitted the log is closed: appends are rejected and reads fail
+// until Open is called with a newer epoch.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "services/queue/store/faulty/fault_injector.h"
+#include "services/queue/store/queue_store.h"
+
+namespace weir::queue::store {
+
+// `inner` and `faults` must outlive it, for all three.
+class FaultyRegistryStore final : public RegistryStore {
+ public:
+  FaultyRegistryStore(RegistryStore& inner, FaultInjector& faults)
+      : inner_(inner), faults_(faults) {}
+
+  absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) override;
+  absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name, const QueueAttributes& attributes,
+                                          core::ShardId shard, absl::Time deadline) override;
+  absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
+                                          const QueueAttributes& attributes,
+                                          absl::Time deadline) override;
+  absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) override;
+  absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) override;
+  absl::StatusOr<int64_t> Version(absl::Time deadline) override;
+
+ private:
+  RegistryStore& inner_;
+  FaultInjector& faults_;
+};
+
+class FaultyLeaseStore final : public LeaseStore {
+ public:
+  FaultyLeaseStore(LeaseStore& inner, FaultInjector& faults) : inner_(inner), faults_(faults) {}
+
+  absl::Status RenewReplica(absl::string_view replica, absl::string_view address,
+                            absl::Duration lease_time, absl::Time deadline) override;
+  absl::Status ReleaseReplica(absl::string_view replica, absl::Time deadline) override;
+  absl::StatusOr<std::vector<ShardOwnership>> ListShards(absl::Time deadline) override;
+  absl::StatusOr<core::Epoch> AcquireShard(core::ShardId shard, absl::string_view replica,
+                                           absl::Time deadline) override;
+
+ private:
+  LeaseStore& inner_;
+  FaultInjector& faults_;
+};
+
+class FaultyShardLogFactory final : public ShardLogFactory {
+ public:
+  FaultyShardLogFactory(ShardLogFactory& inner, FaultInjector& faults)
+      : inner_(inner), faults_(faults) {}
+
+  std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) override;
+
+ private:
+  ShardLogFactory& inner_;
+  FaultInjector& faults_;
+};
+
+}  // namespace weir::queue::store

@@ -1,0 +1,74 @@
+// What MemoryQueueStore and its logs share: the "tables". Private to this folder.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "libs/base/clock.h"
+#include "services/queue/store/queue_store.h"
+
+namespace weir::queue::store {
+
+struct MemoryMessageRow {
+  core::LogNo log_no;
+  core::PartitionId partition;
+  core::MessageMeta meta;
+  core::ContentPtr content;
+};
+
+struct MemorySegment {
+  core::LogNo first_log_no;
+  bool retired = false;
+  std::vector<MemoryMessageRow> messages;
+  std::vector<core::AppendEvent> events;
+};
+
+struct MemoryShard {
+  core::Epoch epoch;
+  std::string owner;
+  core::SegmentNo last_segment;  // the newest that was ever created
+  std::map<core::SegmentNo, MemorySegment> segments;
+};
+
+struct MemoryReplica {
+  std::string address;
+  absl::Time expires_at;
+};
+
+// One mutex over everything: a fake need not be fast, and then each call is a transaction.
+class MemoryDatabase {
+ public:
+  explicit MemoryDatabase(const Clock& clock) : clock(clock) {}
+
+  // Microseconds, as PostgreSQL's timestamptz.
+  static absl::Time Rounded(absl::Time time) {
+    if (time == absl::InfinitePast() || time == absl::InfiniteFuture()) return time;
+    return absl::FromUnixMicros(absl::ToUnixMicros(time));
+  }
+  absl::Time Now() const { return Rounded(clock.Now()); }
+  bool IsAlive(const std::string& replica) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    const auto it = replicas.find(replica);
+    return it != replicas.end() && Now() < it->second.expires_at;
+  }
+  bool HasShard(core::ShardId shard) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+    return shard.value() >= 0 && shard.value() < static_cast<int>(shards.size());
+  }
+
+  const Clock& clock;
+  absl::Mutex mu;
+  std::vector<MemoryShard> shards ABSL_GUARDED_BY(mu);
+  std::map<std::string, MemoryReplica> replicas ABSL_GUARDED_BY(mu);
+  std::map<core::QueueId, QueueRecord> queues ABSL_GUARDED_BY(mu);
+  core::QueueId last_queue ABSL_GUARDED_BY(mu);
+  core::PartitionId last_partition ABSL_GUARDED_BY(mu);
+  int64_t version ABSL_GUARDED_BY(mu) = 0;
+};
+
+std::unique_ptr<ShardLog> NewMemoryShardLog(std::shared_ptr<MemoryDatabase> db,
+                                            core::ShardId shard);
+
+}  // namespace weir::queue::store

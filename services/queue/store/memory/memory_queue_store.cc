@@ -1,0 +1,124 @@
+#include "services/queue/store/memory/memory_queue_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "services/queue/store/memory/memory_database.h"
+#include "services/queue/store/store_errors.h"
+
+namespace weir::queue::store {
+
+MemoryQueueStore::MemoryQueueStore(const Clock& clock)
+    : db_(std::make_shared<MemoryDatabase>(clock)) {}
+
+MemoryQueueStore::~MemoryQueueStore() = default;
+
+absl::StatusOr<int> MemoryQueueStore::EnsureShards(int shard_count, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  if (db_->shards.empty()) db_->shards.resize(static_cast<size_t>(shard_count));
+  return static_cast<int>(db_->shards.size());
+}
+
+absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const QueueName& name,
+                                                          const QueueAttributes& attributes,
+                                                          core::ShardId shard, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  if (!db_->HasShard(shard)) return NoSuchShardError(shard);
+  for (const auto& [id, queue] : db_->queues) {
+    if (queue.name == name) return QueueExistsError(name);
+  }
+  db_->last_queue = db_->last_queue.Next();
+  db_->last_partition = db_->last_partition.Next();
+  const absl::Time now = db_->Now();
+  QueueRecord record{.id = db_->last_queue,
+                     .name = name,
+                     .attributes = attributes,
+                     .created_at = now,
+                     .updated_at = now,
+                     .version = 1,
+                     .partitions = {{shard, db_->last_partition, db_->last_queue}}};
+  db_->queues.emplace(record.id, record);
+  ++db_->version;
+  return record;
+}
+
+absl::StatusOr<QueueRecord> MemoryQueueStore::UpdateQueue(core::QueueId id, int64_t expected_version,
+                                                          const QueueAttributes& attributes,
+                                                          absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  const auto it = db_->queues.find(id);
+  if (it == db_->queues.end()) return NoSuchQueueError(id);
+  QueueRecord& record = it->second;
+  if (record.version != expected_version) return QueueChangedError(id);
+  record.attributes = attributes;
+  record.updated_at = db_->Now();
+  ++record.version;
+  ++db_->version;
+  return record;
+}
+
+absl::Status MemoryQueueStore::DeleteQueue(core::QueueId id, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  if (db_->queues.erase(id) == 0) return NoSuchQueueError(id);
+  ++db_->version;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<QueueRecord>> MemoryQueueStore::ListQueues(absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  std::vector<QueueRecord> records;
+  for (const auto& [id, record] : db_->queues) records.push_back(record);
+  return records;
+}
+
+absl::StatusOr<int64_t> MemoryQueueStore::Version(absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  return db_->version;
+}
+
+absl::Status MemoryQueueStore::RenewReplica(absl::string_view replica, absl::string_view address,
+                                            absl::Duration lease_time, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  db_->replicas[std::string(replica)] = {.address = std::string(address),
+                                         .expires_at = db_->Now() + lease_time};
+  return absl::OkStatus();
+}
+
+absl::Status MemoryQueueStore::ReleaseReplica(absl::string_view replica, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  db_->replicas.erase(std::string(replica));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ShardOwnership>> MemoryQueueStore::ListShards(absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  std::vector<ShardOwnership> shards;
+  for (size_t i = 0; i < db_->shards.size(); ++i) {
+    const MemoryShard& shard = db_->shards[i];
+    ShardOwnership ownership{.shard = core::ShardId(static_cast<int32_t>(i)),
+                             .epoch = shard.epoch,
+                             .owner = shard.owner};
+    const auto replica = db_->replicas.find(shard.owner);
+    if (replica != db_->replicas.end()) ownership.address = replica->second.address;
+    ownership.owner_alive = db_->IsAlive(shard.owner);
+    shards.push_back(std::move(ownership));
+  }
+  return shards;
+}
+
+absl::StatusOr<core::Epoch> MemoryQueueStore::AcquireShard(core::ShardId shard,
+                                                           absl::string_view replica, absl::Time) {
+  absl::MutexLock lock(&db_->mu);
+  if (!db_->HasShard(shard)) return NoSuchShardError(shard);
+  MemoryShard& row = db_->shards[static_cast<size_t>(shard.value())];
+  if (row.owner != replica && db_->IsAlive(row.owner)) return ShardHasOwnerError(shard, row.owner);
+  row.owner = std::string(replica);
+  row.epoch = row.epoch.Next();
+  return row.epoch;
+}
+
+std::unique_ptr<ShardLog> MemoryQueueStore::OpenLog(core::ShardId shard) {
+  return NewMemoryShardLog(db_, shard);
+}
+
+}  // namespace weir::queue::store

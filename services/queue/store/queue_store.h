@@ -1,0 +1,214 @@
+// What the queue service needs of a durable store. One interface in core types; implementations: pg/ (PostgreSQL), memory/ (a
+// fake for tests), faulty/ (a wrapper that injects faults). conformance/ is the suite that all of them pass.
+//
+// Three parts, because they are used by different threads:
+//   RegistryStore  control plane: queues and their attributes. Thread-safe, blocking, takes a deadline.
+//   LeaseStore     who owns which shard. Thread-safe, blocking, takes a deadline.
+//   ShardLog       the append-only log of one shard. Used by the shard's own thread only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "services/queue/core/decision.h"
+#include "services/queue/core/types.h"
+
+namespace weir::queue::store {
+
+// ---- Registry ----------------------------------------------------------------------------------------------------------
+
+struct QueueName {
+  std::string account;  // 12 digits
+  std::string region;
+  std::string name;
+  friend auto operator<=>(const QueueName&, const QueueName&) = default;
+};
+
+enum class RedrivePermission : int16_t { kAllowAll = 1, kDenyAll = 2, kByQueue = 3 };
+
+// What an operator can set. Durations in whole seconds.
+struct QueueAttributes {
+  absl::Duration visibility_timeout = absl::Seconds(30);
+  absl::Duration delay = absl::ZeroDuration();
+  absl::Duration retention = absl::Hours(96);
+  absl::Duration receive_wait_time = absl::ZeroDuration();
+  int32_t maximum_message_bytes = 1'048'576;
+  struct RedrivePolicy {
+    std::string dead_letter_queue_arn;
+    int32_t max_receive_count = 0;
+    friend bool operator==(const RedrivePolicy&, const RedrivePolicy&) = default;
+  };
+  std::optional<RedrivePolicy> redrive_policy;
+  struct RedriveAllowPolicy {
+    RedrivePermission permission = RedrivePermission::kAllowAll;
+    std::vector<std::string> source_queue_arns;  // kByQueue only
+    friend bool operator==(const RedriveAllowPolicy&, const RedriveAllowPolicy&) = default;
+  };
+  std::optional<RedriveAllowPolicy> redrive_allow_policy;
+  friend bool operator==(const QueueAttributes&, const QueueAttributes&) = default;
+};
+
+struct QueueRecord {
+  core::QueueId id;
+  QueueName name;
+  QueueAttributes attributes;
+  absl::Time created_at;
+  absl::Time updated_at;
+  int64_t version = 0;  // rises with every change of this queue
+  std::vector<core::PartitionAddress> partitions;
+};
+
+// Thread-safe. Every call blocks until `deadline` at the latest and answers UNAVAILABLE (STORE_UNAVAILABLE) when the store
+// cannot be reached; then it is unknown whether a change was made, and repeating the call is safe.
+class RegistryStore {
+ public:
+  virtual ~RegistryStore() = default;
+
+  // Makes sure that `shard_count` shards exist. The count is fixed when the store is created: the answer is the stored one.
+  virtual absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) = 0;
+
+  // Creates the queue with one partition on `shard`. ALREADY_EXISTS (QUEUE_ALREADY_EXISTS) if the name is taken.
+  virtual absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name,
+                                                  const QueueAttributes& attributes,
+                                                  core::ShardId shard, absl::Time deadline) = 0;
+  // Replaces the attributes. NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue; ABORTED if `expected_version` is not
+  // the stored one.
+  virtual absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
+                                                  const QueueAttributes& attributes,
+                                                  absl::Time deadline) = 0;
+  // NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue. Its messages are the shards' business.
+  virtual absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) = 0;
+
+  virtual absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) = 0;
+  // Rises with every change of any queue, so a replica can tell that its snapshot is old.
+  virtual absl::StatusOr<int64_t> Version(absl::Time deadline) = 0;
+};
+
+// ---- Leases ------------------------------------------------------------------------------------------------------------
+
+struct ShardOwnership {
+  core::ShardId shard;
+  core::Epoch epoch;
+  std::string owner;    // replica name; empty: nobody yet
+  std::string address;  // of the owner, as it registered
+  bool owner_alive = false;
+};
+
+// Thread-safe; blocking as RegistryStore.
+class LeaseStore {
+ public:
+  virtual ~LeaseStore() = default;
+
+  // Says that `replica` is alive until the store's now + lease_time. Repeated every third of that.
+  virtual absl::Status RenewReplica(absl::string_view replica, absl::string_view address,
+                                    absl::Duration lease_time, absl::Time deadline) = 0;
+  // The replica stops: its shards may be taken at once.
+  virtual absl::Status ReleaseReplica(absl::string_view replica, absl::Time deadline) = 0;
+
+  virtual absl::StatusOr<std::vector<ShardOwnership>> ListShards(absl::Time deadline) = 0;
+
+  // Takes the shard with the next epoch, locking out every later append of the former one. Refused with SHARD_NOT_OWNED
+  // (UNAVAILABLE) while another replica that is alive owns it; a replica of the same name may always take over itself.
+  virtual absl::StatusOr<core::Epoch> AcquireShard(core::ShardId shard, absl::string_view replica,
+                                                   absl::Time deadline) = 0;
+};
+
+// ---- The log of a shard ------------------------------------------------------------------------------------------------
+
+struct AppendBatch {
+  core::SegmentNo segment;  // the active one
+  std::vector<core::AppendMessage> messages;
+  std::vector<core::AppendEvent> events;
+  // Survivors of this segment are among `messages`: from this commit on it is retired, so ignored by every read.
+  std::optional<core::SegmentNo> retire;
+  bool empty() const { return messages.empty() && events.empty() && !retire.has_value(); }
+};
+
+enum class CommitOutcome {
+  kCommitted,  // Every row is durable.
+  kFenced,     // Another owner holds a newer epoch. Nothing was written. Stop this shard.
+  kRejected,   // Nothing was written, and the state that led to the batch must be discarded (for instance the store is away).
+  kInDoubt,    // Unknown. Take a new epoch and reload before answering anyone.
+};
+
+struct StoredMessage {
+  core::PartitionId partition;
+  core::LogNo log_no;
+  core::MessageMeta meta;
+  core::ContentPtr content;
+};
+
+struct SegmentInfo {
+  core::SegmentNo segment;
+  core::LogNo first_log_no;
+  bool retired = false;
+  int64_t rows = 0;  // messages and events appended so far, as far as this log knows (exact while this process appends)
+};
+
+// Not thread-safe: the shard's thread owns it. Reads see what was committed by this log's own appends.
+class ShardLog {
+ public:
+  virtual ~ShardLog() = default;
+
+  struct Opened {
+    core::LogNo next_log_no;  // above every row, and above every log number ever used
+    core::SegmentNo active_segment;
+    absl::Time now;  // the store's clock
+    std::vector<SegmentInfo> segments;  // oldest first, the active one last; retired ones are not listed
+  };
+  // Connects and prepares to append with `epoch`; creates the first segment if there is none. Called again after any outcome
+  // but kCommitted, with a newer epoch.
+  virtual absl::StatusOr<Opened> Open(core::Epoch epoch) = 0;
+
+  // Everything of the live segments, for recovery.
+  virtual absl::Status ReadEvents(
+      absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) = 0;
+  // Without contents.
+  virtual absl::Status ReadMetas(
+      absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit) = 0;
+
+  // Sends one group, in one transaction fenced by the epoch. Does not wait; `batch` must live until FinishAppend.
+  // REQUIRES: none is outstanding.
+  virtual void BeginAppend(const AppendBatch& batch) = 0;
+  // Waits for its outcome.
+  virtual CommitOutcome FinishAppend() = 0;
+
+  // The partition's messages with seq >= from, in seq order, until `max_messages` or `max_bytes` of bodies (at least one).
+  virtual absl::StatusOr<std::vector<StoredMessage>> ReadRange(core::PartitionId partition,
+                                                               core::MessageSeq from,
+                                                               size_t max_messages,
+                                                               size_t max_bytes) = 0;
+  struct MessageKey {
+    core::PartitionId partition;
+    core::MessageSeq seq;
+  };
+  // In any order; a key that is not there is left out.
+  virtual absl::StatusOr<std::vector<StoredMessage>> ReadMessages(
+      absl::Span<const MessageKey> keys) = 0;
+  virtual absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) = 0;
+
+  // Creates the next segment (fenced) and makes it the active one. Its number is the answer.
+  virtual absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) = 0;
+  // Drops a segment, and those that were retired but could not be dropped. A segment that somebody reads is left for later:
+  // then it is retired only, and the answer is OK.
+  virtual absl::Status DropSegment(core::SegmentNo segment) = 0;
+};
+
+// Opens logs. Thread-safe.
+class ShardLogFactory {
+ public:
+  virtual ~ShardLogFactory() = default;
+  virtual std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) = 0;
+};
+
+}  // namespace weir::queue::store

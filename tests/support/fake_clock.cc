@@ -1,0 +1,21 @@
+#include "tests/support/fake_clock.h"
+
+namespace weir {
+
+absl::Time FakeClock::Now() const {
+  absl::MutexLock lock(&mu_);
+  return now_;
+}
+
+absl::Duration FakeClock::Monotonic() const {
+  absl::MutexLock lock(&mu_);
+  return elapsed_;
+}
+
+void FakeClock::Advance(absl::Duration by) {
+  absl::MutexLock lock(&mu_);
+  now_ += by;
+  elapsed_ += by;
+}
+
+}  // namespace weir
