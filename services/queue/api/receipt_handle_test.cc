@@ -31,7 +31,7 @@ TEST(ReceiptHandleTest, OneChangedCharacterIsNoHandle) {
     bad[i] = bad[i] == 'A' ? 'B' : 'A';
     const auto parsed = ParseReceiptHandle(bad);
     // The last character of base64 may carry unused bits.
-    if (parsed.has_value()) EXPECT_EQ(i, good.size() - 1) << bad;
+    EXPECT_TRUE(!parsed.has_value() || i == good.size() - 1) << bad;
   }
 }
 

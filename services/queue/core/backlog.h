@@ -1,8 +1,9 @@
-// The untouched messages of a partition: those that wait in the store and that memory knows only as a number.
+// The untouched messages of a partition: those that wait in the store and that memory knows only as
+// a number.
 //
-// They are the messages with seq >= from() that do not stand in touched_ahead. The store is read from the front (fill: what is
-// found becomes explicit) or looked through for expired messages (sweep: what is found expired is counted out, the rest stays).
-// At most one read is outstanding.
+// They are the messages with seq >= from() that do not stand in touched_ahead. The store is read
+// from the front (fill: what is found becomes explicit) or looked through for expired messages
+// (sweep: what is found expired is counted out, the rest stays). At most one read is outstanding.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +27,8 @@ class Backlog {
     enum class Purpose { kFill, kSweep };
     Purpose purpose;
     MessageSeq from;
-    // What was read may be older than the state (a purge, a copy-forward): the answer is thrown away.
+    // What was read may be older than the state (a purge, a copy-forward): the answer is thrown
+    // away.
     bool overtaken = false;
   };
 
@@ -66,9 +68,9 @@ class Backlog {
   std::optional<Read> read;
   // While a sweep goes through the backlog in several reads.
   struct Sweep {
-    MessageSeq next;                      // where the next read begins
-    Instant oldest_survivor = kNever;     // of those seen so far
-    Instant oldest_appended = kNever;     // of those that came since the sweep began
+    MessageSeq next;                   // where the next read begins
+    Instant oldest_survivor = kNever;  // of those seen so far
+    Instant oldest_appended = kNever;  // of those that came since the sweep began
   };
   std::optional<Sweep> sweep;
   Instant last_deep_sweep = kLongAgo;

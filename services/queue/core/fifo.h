@@ -1,7 +1,8 @@
-// A first-in, first-out list in one block of memory. Empty it costs 32 bytes, where std::deque allocates half a kilobyte at once:
-// a shard has thousands of idle partitions.
+// A first-in, first-out list in one block of memory. Empty it costs 32 bytes, where std::deque
+// allocates half a kilobyte at once: a shard has thousands of idle partitions.
 //
-// Entries are dropped lazily: the owner decides at the front which are still valid, and calls RemoveIf when many are not.
+// Entries are dropped lazily: the owner decides at the front which are still valid, and calls
+// RemoveIf when many are not.
 #pragma once
 
 #include <cstddef>

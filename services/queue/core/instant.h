@@ -1,5 +1,6 @@
-// Time inside the core: whole microseconds since the Unix epoch, which is what the store keeps. So a state in memory and the same
-// state read back from the store have equal deadlines, and an instant takes 8 bytes.
+// Time inside the core: whole microseconds since the Unix epoch, which is what the store keeps. So
+// a state in memory and the same state read back from the store have equal deadlines, and an
+// instant takes 8 bytes.
 #pragma once
 
 #include <compare>

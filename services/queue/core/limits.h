@@ -22,10 +22,18 @@ inline constexpr size_t kRefillBelow = 1'024;
 inline constexpr size_t kMaxWaiters = 20'000;
 // A partition's expired messages are swept at most so often; they are never delivered in between.
 inline constexpr absl::Duration kExpirySweepInterval = absl::Seconds(1);
-// One decision expires at most so many explicit messages of a partition; the rest follows in the next decision.
-inline constexpr int kMaxExpiredPerSweep = 1'000;
+// One decision expires at most so many explicit messages of a partition; the rest follows with the next sweep.
+inline constexpr int kMaxExpiredPerSweep = 10'000;
 // A backlog whose messages do not stand in the order of their sent_at (dead-lettering keeps it) has to be read as a whole to
 // find the expired ones: at most so often.
 inline constexpr absl::Duration kDeepSweepInterval = absl::Minutes(1);
+
+// The limits that a test lowers, to reach with few messages what needs many.
+struct ShardLimits {
+  int64_t max_in_flight = kMaxInFlight;
+  size_t ready_window = kReadyWindow;
+  size_t refill_below = kRefillBelow;
+  size_t max_waiters = kMaxWaiters;
+};
 
 }  // namespace weir::queue::core

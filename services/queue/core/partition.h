@@ -1,10 +1,11 @@
 // What a shard knows of one partition, and the bookkeeping that keeps its counters true.
 //
-// Every change of a message's state goes through this class, so counts cannot drift from the messages. It decides nothing and
-// writes nothing: the commands (send.cc, receive.cc, ...) do.
+// Every change of a message's state goes through this class, so counts cannot drift from the
+// messages. It decides nothing and writes nothing: the commands (send.cc, receive.cc, ...) do.
 //
-// Memory: an explicit message takes 56 bytes in the table (about 90 with its load), 16 in `by_age_`, 16 in `ready_` while it is
-// ready or 24 in the shard's timers while it is delayed or in flight. An idle partition takes about 450 bytes.
+// Memory: an explicit message takes 56 bytes in the table (about 90 with its load), 16 in
+// `by_age_`, 16 in `ready_` while it is ready or 24 in the shard's timers while it is delayed or in
+// flight. An idle partition takes about 450 bytes.
 #pragma once
 
 #include <cstdint>
@@ -30,11 +31,13 @@ struct Message {
   Instant leased_at = kLongAgo;          // the newest receive
   int32_t receive_count = 0;
   SegmentNo segment;
-  uint32_t ready_ticket = 0;  // its place in the ready window; an entry with another ticket is stale
+  uint32_t ready_ticket =
+      0;  // its place in the ready window; an entry with another ticket is stale
   MessageState state = MessageState::kReady;
   // While moving: by dead-lettering, not by redrive.
   bool dead_lettering = false;
-  // Its dead-letter queue has refused it: the next receive delivers it, so that it does not go to and fro without end.
+  // Its dead-letter queue has refused it: the next receive delivers it, so that it does not go to
+  // and fro without end.
   bool refused = false;
 };
 
@@ -56,10 +59,12 @@ struct Partition {
   Backlog backlog;
   Totals totals;
 
-  // Parked requests in the order of their arrival. Entries that are no longer in the shard's table of waiters are stale.
+  // Parked requests in the order of their arrival. Entries that are no longer in the shard's table
+  // of waiters are stale.
   Fifo<RequestId> waiters;
   int64_t waiting = 0;
-  int64_t overdue = 0;      // of them, those that are answered as soon as no read of the backlog can help them
+  int64_t overdue =
+      0;  // of them, those that are answered as soon as no read of the backlog can help them
   bool wants_fill = false;  // somebody receives, so the ready window must not run dry
 
   Instant sweep_at = kNever;  // the armed sweep; a sweep timer with another time is stale
@@ -79,8 +84,8 @@ struct Partition {
   void Remove(MessageSeq seq);
   // To kReady: to the back of the window.
   void SetState(MessageSeq seq, Message& message, MessageState state);
-  // Removes the front of the ready window and returns it; its state is still kReady, so the caller must change it (or put it
-  // back with SetState). seq 0: the window is empty.
+  // Removes the front of the ready window and returns it; its state is still kReady, so the caller
+  // must change it (or put it back with SetState). seq 0: the window is empty.
   std::pair<MessageSeq, Message*> PopReady();
 
   int64_t ready() const { return counts_[Index(MessageState::kReady)]; }
@@ -119,8 +124,8 @@ struct Partition {
 
   absl::flat_hash_map<MessageSeq, Message> messages_;
   int64_t counts_[4] = {};
-  Fifo<ReadyEntry> ready_;         // with stale entries
-  std::vector<AgeEntry> by_age_;   // heap, with stale entries
+  Fifo<ReadyEntry> ready_;        // with stale entries
+  std::vector<AgeEntry> by_age_;  // heap, with stale entries
   uint32_t next_ticket_ = 1;
 };
 

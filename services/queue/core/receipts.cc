@@ -1,4 +1,5 @@
-// What a receipt can do: delete, change the visibility timeout, release. And the changes of state that they share.
+// What a receipt can do: delete, change the visibility timeout, release. And the changes of state
+// that they share.
 #include <utility>
 
 #include "services/queue/core/limits.h"
@@ -30,7 +31,8 @@ DeleteOutcome ShardState::Impl::DeleteOne(Partition& partition, const Receipt& r
   if (message->receive_count != receipt.receive_count || message->leased_at == kLongAgo) {
     return DeleteOutcome::kStaleReceipt;
   }
-  // A message that is being moved is deleted as well: should the move be aborted, it must not come back.
+  // A message that is being moved is deleted as well: should the move be aborted, it must not come
+  // back.
   Append(EventKind::kAcked, partition, receipt.seq);
   Remove(partition, receipt.seq, *message);
   ++partition.totals.deleted;
@@ -51,7 +53,8 @@ void ShardState::Impl::Run(RequestId request, const ChangeVisibility& command) {
 ChangeVisibilityOutcome ShardState::Impl::ChangeOne(Partition& partition,
                                                     const ChangeVisibility::Entry& entry) {
   Message* message = FindLive(partition, entry.receipt.seq);
-  // Any receipt of a real receive will do, also an older or an expired one: that is SQS's rule for standard queues.
+  // Any receipt of a real receive will do, also an older or an expired one: that is SQS's rule for
+  // standard queues.
   if (message == nullptr || message->state == MessageState::kMoving ||
       message->leased_at == kLongAgo || entry.receipt.receive_count > message->receive_count) {
     return ChangeVisibilityOutcome::kMessageGone;

@@ -4,21 +4,20 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
-#include "services/queue/core/limits.h"
 #include "services/queue/core/shard_impl.h"
 
 namespace weir::queue::core {
 namespace {
 
-absl::Status OverLimit() {
+absl::Status OverLimit(int64_t limit) {
   return MakeError(ErrorReason::kOverLimit,
-                   absl::StrCat("The queue has ", kMaxInFlight,
+                   absl::StrCat("The queue has ", limit,
                                 " messages in flight, which is the limit; delete some first."));
 }
 
-absl::Status TooManyWaiters() {
+absl::Status TooManyWaiters(size_t limit) {
   return MakeError(ErrorReason::kOverloaded,
-                   absl::StrCat("The queue has ", kMaxWaiters,
+                   absl::StrCat("The queue has ", limit,
                                 " waiting receives, which is the limit; try again later."));
 }
 
@@ -26,7 +25,9 @@ absl::Status TooManyWaiters() {
 
 void ShardState::Impl::Run(RequestId request, const Receive& command) {
   Partition& partition = GetPartition(command.partition, command.config);
-  if (partition.in_flight() >= kMaxInFlight) return Reply(request, OverLimit());
+  if (partition.in_flight() >= limits.max_in_flight) {
+    return Reply(request, OverLimit(limits.max_in_flight));
+  };
   partition.wants_fill = true;
   MarkDirty(partition);
   std::vector<ReceivedMessage> messages =
@@ -36,8 +37,8 @@ void ShardState::Impl::Run(RequestId request, const Receive& command) {
   if (!messages.empty() || (overdue && !AwaitsFill(partition))) {
     return Reply(request, ReceiveReply{partition.id, std::move(messages)});
   }
-  if (static_cast<size_t>(partition.waiting) >= kMaxWaiters) {
-    return Reply(request, TooManyWaiters());
+  if (static_cast<size_t>(partition.waiting) >= limits.max_waiters) {
+    return Reply(request, TooManyWaiters(limits.max_waiters));
   }
   Park(request, partition,
        {.overdue = overdue,
@@ -54,10 +55,11 @@ void ShardState::Impl::Run(RequestId, const CancelReceive& command) {
 std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
     Partition& partition, int32_t max_messages, std::optional<absl::Duration> visibility_timeout) {
   std::vector<ReceivedMessage> received;
-  std::vector<std::pair<MessageSeq, Message*>> still_ready;  // received with a visibility timeout of 0
+  std::vector<std::pair<MessageSeq, Message*>>
+      still_ready;  // received with a visibility timeout of 0
   const absl::Duration timeout = visibility_timeout.value_or(partition.config->visibility_timeout);
   while (static_cast<int32_t>(received.size()) < max_messages &&
-         partition.in_flight() < kMaxInFlight) {
+         partition.in_flight() < limits.max_in_flight) {
     const auto [seq, message] = PopLiveReady(partition);
     if (message == nullptr) break;
     if (MustDeadLetter(partition, *message)) {

@@ -1,7 +1,8 @@
 // Rebuilds a shard's state from its rows.
 //
-// A row says how a message stood when the row was written; events with a higher log number say what happened since. A message
-// that no event speaks of, that was never received here and is not delayed, becomes part of the backlog: only counted.
+// A row says how a message stood when the row was written; events with a higher log number say what
+// happened since. A message that no event speaks of, that was never received here and is not
+// delayed, becomes part of the backlog: only counted.
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -118,6 +119,7 @@ struct RecoveryBuilder::Impl {
   LogNo next_log_no;
   SegmentNo active_segment;
   Instant now;
+  ShardLimits limits;
   absl::flat_hash_map<MessageSeq, Told> told;
   absl::flat_hash_map<PartitionId, MessageSeq> purged_to;
   absl::flat_hash_map<TransferId, Accepted> accepted;
@@ -132,11 +134,13 @@ struct RecoveryBuilder::Impl {
   void BuildAcceptances(ShardState::Impl& shard);
 };
 
-RecoveryBuilder::RecoveryBuilder(LogNo next_log_no, SegmentNo active_segment, absl::Time now)
+RecoveryBuilder::RecoveryBuilder(LogNo next_log_no, SegmentNo active_segment, absl::Time now,
+                                 const ShardLimits& limits)
     : impl_(std::make_unique<Impl>()) {
   impl_->next_log_no = next_log_no;
   impl_->active_segment = active_segment;
   impl_->now = ToInstant(now);
+  impl_->limits = limits;
 }
 RecoveryBuilder::~RecoveryBuilder() = default;
 
@@ -157,9 +161,8 @@ void RecoveryBuilder::AddEvent(SegmentNo segment, const AppendEvent& event) {
       return;
     }
     case EventKind::kTransferAccepted:
-      return impl_->RecordAcceptance(
-          *event.transfer, event.log_no,
-          {event.partition, event.seq, segment, ToInstant(event.at)});
+      return impl_->RecordAcceptance(*event.transfer, event.log_no,
+                                     {event.partition, event.seq, segment, ToInstant(event.at)});
     case EventKind::kTransferForgotten: {
       LogNo& forgotten = impl_->forgotten[*event.transfer];
       forgotten = std::max(forgotten, event.log_no);
@@ -224,7 +227,7 @@ void RecoveryBuilder::Impl::BuildAcceptances(ShardState::Impl& shard) {
 }
 
 ShardState RecoveryBuilder::Build() && {
-  ShardState state(impl_->next_log_no, impl_->active_segment);
+  ShardState state(impl_->next_log_no, impl_->active_segment, impl_->limits);
   state.impl_->now_ = impl_->now;
   for (auto& [id, found] : impl_->found) impl_->BuildPartition(id, found, *state.impl_);
   impl_->BuildAcceptances(*state.impl_);

@@ -1,8 +1,9 @@
 // Reads of the backlog, and retention: a message is gone once its sent_at + retention has come.
 //
-// An expired message is never delivered: it is looked at when it is popped (PopLiveReady), found (FindLive) or read (Refill).
-// Besides, sweeps count out what nobody asks for. Every expiry is recorded by an event: if the queue's retention is raised
-// later, a message that was told to be gone must not come back with the next restart.
+// An expired message is never delivered: it is looked at when it is popped (PopLiveReady), found
+// (FindLive) or read (Refill). Besides, sweeps count out what nobody asks for. Every expiry is
+// recorded by an event: if the queue's retention is raised later, a message that was told to be
+// gone must not come back with the next restart.
 #include <algorithm>
 #include <tuple>
 #include <utility>
@@ -58,7 +59,8 @@ void ShardState::Impl::FillOne(Partition& partition, const MessageMeta& meta) {
 
 void ShardState::Impl::ContinueSweep(Partition& partition, const Refill& command) {
   Backlog& backlog = partition.backlog;
-  // As long as everything from the front on is expired, the front itself moves, and memory keeps no trace.
+  // As long as everything from the front on is expired, the front itself moves, and memory keeps no
+  // trace.
   bool leading = command.from == backlog.from();
   for (const MessageMeta& meta : command.messages) {
     if (!backlog.Contains(meta.seq)) continue;
@@ -96,7 +98,7 @@ void ShardState::Impl::ExpireUntouched(Partition& partition, const MessageMeta& 
 void ShardState::Impl::RequestReads(Partition& partition) {
   Backlog& backlog = partition.backlog;
   if (backlog.read.has_value() || backlog.empty()) return;
-  const bool low = static_cast<size_t>(partition.ready()) <= kRefillBelow;
+  const bool low = static_cast<size_t>(partition.ready()) <= limits.refill_below;
   if (low && (partition.wants_fill || partition.waiting > 0)) {
     RequestRead(partition, Purpose::kFill, backlog.from());
   } else if (backlog.sweep.has_value()) {

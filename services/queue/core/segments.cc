@@ -24,7 +24,8 @@ void ShardState::Impl::CopyRow(const CopyForward& command, const CopyForward::Ro
     if (message->segment == command.segment) CopyExplicit(*partition, *message, row);
     return;
   }
-  // A message that is gone is not in the backlog. One whose newest row stands elsewhere is not counted here.
+  // A message that is gone is not in the backlog. One whose newest row stands elsewhere is not
+  // counted here.
   if (partition->backlog.Contains(row.meta.seq) && row.meta.segment == command.segment &&
       partition->backlog.InSegment(command.segment) > 0) {
     CopyUntouched(*partition, row);
@@ -37,7 +38,8 @@ void ShardState::Impl::CopyExplicit(Partition& partition, Message& message,
   message.segment = active_segment;
   AppendSurvivor(partition, MetaOf(row.meta.seq, message), row);
   if (message.leased_at == message.first_received_at) return;
-  // The row does not say when the newest receive was, and the limit of the visibility timeout counts from it.
+  // The row does not say when the newest receive was, and the limit of the visibility timeout
+  // counts from it.
   AppendEvent& event = Append(EventKind::kLeased, partition, row.meta.seq);
   event.receive_count = message.receive_count;
   event.at = ToTime(message.leased_at);

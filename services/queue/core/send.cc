@@ -1,7 +1,6 @@
 // Send, and what every appended message has in common.
 #include <utility>
 
-#include "services/queue/core/limits.h"
 #include "services/queue/core/shard_impl.h"
 
 namespace weir::queue::core {
@@ -26,8 +25,8 @@ MessageSeq ShardState::Impl::AppendNew(Partition& partition, Message message, Co
   message.segment = active_segment;
   const bool delayed = message.visible_at > now_;
   const bool is_explicit =
-      delayed || (partition.backlog.empty() &&
-                  static_cast<size_t>(partition.ready()) < kReadyWindow);
+      delayed ||
+      (partition.backlog.empty() && static_cast<size_t>(partition.ready()) < limits.ready_window);
   if (is_explicit) {
     message.state = delayed ? MessageState::kDelayed : MessageState::kReady;
     AddExplicit(partition, seq, message);
@@ -37,17 +36,16 @@ MessageSeq ShardState::Impl::AppendNew(Partition& partition, Message message, Co
   }
   AddLive(active_segment, 1);
   ArmSweep(partition, message.sent_at);
-  out_.mutations.push_back(AppendMessage{
-      .log_no = log_no,
-      .partition = partition.id,
-      .meta = {.seq = seq,
-               .segment = active_segment,
-               .sent_at = ToTime(message.sent_at),
-               .visible_at = ToTime(message.visible_at),
-               .receive_count = message.receive_count,
-               .transfer = transfer},
-      .content = std::move(content),
-      .keep_content = is_explicit && !delayed});
+  out_.mutations.push_back(AppendMessage{.log_no = log_no,
+                                         .partition = partition.id,
+                                         .meta = {.seq = seq,
+                                                  .segment = active_segment,
+                                                  .sent_at = ToTime(message.sent_at),
+                                                  .visible_at = ToTime(message.visible_at),
+                                                  .receive_count = message.receive_count,
+                                                  .transfer = transfer},
+                                         .content = std::move(content),
+                                         .keep_content = is_explicit && !delayed});
   return seq;
 }
 

@@ -1,15 +1,15 @@
 // The inside of ShardState: its data, and one method per command. Private to core/.
 //
-// How a command runs (shard_state.cc): ApplyDue moves what has come due; the command's method changes messages through
-// Partition and writes rows with Append...; then Settle goes over the partitions that were touched: waiters get what is ready,
-// reads of the backlog are asked for. All of them work on the decision under construction, `out_`, at the instant `now_`.
+// How a command runs (shard_state.cc): ApplyDue moves what has come due; the command's method
+// changes messages through Partition and writes rows with Append...; then Settle goes over the
+// partitions that were touched: waiters get what is ready, reads of the backlog are asked for. All
+// of them work on the decision under construction, `out_`, at the instant `now_`.
 //
 //   send.cc       Send and what every appended message has in common
 //   receive.cc    Receive, CancelReceive, waiters, leases, dead-lettering at the receive
 //   receipts.cc   Delete, ChangeVisibility, ReleaseLease
-//   transfer.cc   AcceptTransfer, FinishTransfer, MoveWithinShard, AbortTransfer, ForgetTransfer, TakeForRedrive
-//   refill.cc     Refill, retention
-//   segments.cc   CopyForward, accounts of segments
+//   transfer.cc   AcceptTransfer, FinishTransfer, MoveWithinShard, AbortTransfer, ForgetTransfer,
+//   TakeForRedrive refill.cc     Refill, retention segments.cc   CopyForward, accounts of segments
 //   shard_state.cc  dispatch, timers, Purge, DropPartition, Configure, Stats
 //   recovery.cc   RecoveryBuilder
 #pragma once
@@ -29,7 +29,8 @@
 
 namespace weir::queue::core {
 
-// A parked receive, or a parked TakeForRedrive (take: it waits for the backlog only, so it is overdue from the start).
+// A parked receive, or a parked TakeForRedrive (take: it waits for the backlog only, so it is
+// overdue from the start).
 struct Waiter {
   Partition* partition = nullptr;
   bool take = false;
@@ -44,12 +45,15 @@ struct Acceptance {
   PartitionId partition;
   MessageSeq seq;
   SegmentNo segment;  // where it is recorded: by the message's row, or by an event
-  Instant sent_at;    // the source's message expires at the latest kMaxRetention after it, and the repeats end with it
+  Instant sent_at;    // the source's message expires at the latest kMaxRetention after it, and the
+                      // repeats end with it
 };
 
 struct ShardState::Impl {
-  Impl(LogNo next_log_no, SegmentNo active_segment)
-      : next_log_no(next_log_no), active_segment(active_segment) {}
+  Impl(LogNo next_log_no, SegmentNo active_segment, const ShardLimits& limits)
+      : limits(limits), next_log_no(next_log_no), active_segment(active_segment) {}
+
+  const ShardLimits limits;
 
   // ---- Kept between decisions ----
   LogNo next_log_no;
@@ -94,7 +98,8 @@ struct ShardState::Impl {
 
   // ---- send.cc ----
   void Run(RequestId request, const Send& command);
-  // Appends a new message; it becomes explicit or joins the backlog. Its state and segment are set here.
+  // Appends a new message; it becomes explicit or joins the backlog. Its state and segment are set
+  // here.
   MessageSeq AppendNew(Partition& partition, Message message, ContentPtr content,
                        std::optional<TransferId> transfer);
   // The row of a message that was appended by this very decision, or null: it can still be changed.

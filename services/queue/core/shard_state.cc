@@ -15,7 +15,8 @@ constexpr size_t kStaleTimersSlack = 1'024;
 
 }  // namespace
 
-// ---- The way of a command -------------------------------------------------------------------------------------------
+// ---- The way of a command
+// -------------------------------------------------------------------------------------------
 
 Decision ShardState::Impl::Decide(RequestId request, const Command& command, Instant now) {
   now_ = std::max(now_, now);
@@ -62,8 +63,7 @@ void ShardState::Impl::Apply(const Timer& timer) {
 bool ShardState::Impl::IsStale(const Timer& timer) const {
   switch (timer.kind()) {
     case TimerKind::kMessage: {
-      const Message* message =
-          timer.partition->Find(MessageSeq(static_cast<int64_t>(timer.key)));
+      const Message* message = timer.partition->Find(MessageSeq(static_cast<int64_t>(timer.key)));
       return message == nullptr || message->visible_at != timer.at ||
              (message->state != MessageState::kInFlight &&
               message->state != MessageState::kDelayed);
@@ -79,8 +79,7 @@ bool ShardState::Impl::IsStale(const Timer& timer) const {
 }
 
 void ShardState::Impl::PruneTimers() {
-  const size_t alive =
-      static_cast<size_t>(timed_messages) + waiters.size() + partitions.size();
+  const size_t alive = static_cast<size_t>(timed_messages) + waiters.size() + partitions.size();
   if (timers.size() > 2 * alive + kStaleTimersSlack) {
     timers.Rebuild([this](const Timer& timer) { return IsStale(timer); });
   }
@@ -149,7 +148,8 @@ AppendEvent& ShardState::Impl::Append(EventKind kind, Partition& partition, Mess
   return std::get<AppendEvent>(out_.mutations.back());
 }
 
-// ---- Commands about a whole partition -------------------------------------------------------------------------------
+// ---- Commands about a whole partition
+// -------------------------------------------------------------------------------
 
 void ShardState::Impl::Run(RequestId request, const Purge& command) {
   Partition* partition = FindPartition(command.partition);
@@ -194,7 +194,8 @@ void ShardState::Impl::Run(RequestId, const Configure& command) {
 
 void ShardState::Impl::Run(RequestId, const Tick&) {}
 
-// ---- What can be asked ----------------------------------------------------------------------------------------------
+// ---- What can be asked
+// ----------------------------------------------------------------------------------------------
 
 PartitionStats ShardState::Impl::StatsOf(Partition& partition) const {
   PartitionStats stats{.ready = partition.ready() + partition.backlog.count(),
@@ -211,8 +212,8 @@ PartitionStats ShardState::Impl::StatsOf(Partition& partition) const {
   return stats;
 }
 
-ShardState::ShardState(LogNo next_log_no, SegmentNo active_segment)
-    : impl_(std::make_unique<Impl>(next_log_no, active_segment)) {}
+ShardState::ShardState(LogNo next_log_no, SegmentNo active_segment, const ShardLimits& limits)
+    : impl_(std::make_unique<Impl>(next_log_no, active_segment, limits)) {}
 ShardState::~ShardState() = default;
 ShardState::ShardState(ShardState&&) noexcept = default;
 ShardState& ShardState::operator=(ShardState&&) noexcept = default;

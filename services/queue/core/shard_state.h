@@ -30,6 +30,7 @@
 #include "absl/time/time.h"
 #include "services/queue/core/command.h"
 #include "services/queue/core/decision.h"
+#include "services/queue/core/limits.h"
 #include "services/queue/core/types.h"
 
 namespace weir::queue::core {
@@ -39,7 +40,8 @@ struct PartitionStats {
   int64_t ready = 0;      // receivable now, those in the store included
   int64_t in_flight = 0;  // received and not deleted, those on their way to another queue included
   int64_t delayed = 0;
-  std::optional<absl::Time> oldest_sent_at;  // of the live messages
+  // No live message was sent before. Exact for the explicit ones; the backlog may have lost its oldest since.
+  std::optional<absl::Time> oldest_sent_at;
   int64_t waiting_receives = 0;
   // Totals.
   int64_t sent = 0;
@@ -52,7 +54,7 @@ struct PartitionStats {
 class ShardState {
  public:
   // An empty shard whose next row gets `next_log_no` and goes to `active_segment`.
-  ShardState(LogNo next_log_no, SegmentNo active_segment);
+  ShardState(LogNo next_log_no, SegmentNo active_segment, const ShardLimits& limits = {});
   ~ShardState();
   ShardState(ShardState&&) noexcept;
   ShardState& operator=(ShardState&&) noexcept;
@@ -62,7 +64,8 @@ class ShardState {
   // REQUIRES: `now` is not earlier than any `now` given before.
   Decision Decide(RequestId request, const Command& command, absl::Time now);
 
-  // The earliest instant at which Tick would do something; InfiniteFuture when nothing is due ever.
+  // Until this instant Tick does nothing; InfiniteFuture when nothing is due ever. (At the instant itself there may turn out to
+  // be nothing to do: a retention sweep is not taken back when its message is deleted.)
   absl::Time NextTimer() const;
 
   // From now on rows go to `segment`. REQUIRES: nothing decided before is waiting to be appended.
@@ -70,7 +73,8 @@ class ShardState {
 
   LogNo next_log_no() const;
   SegmentNo active_segment() const;
-  // Live messages whose newest row stands in `segment`, and accepted transfers recorded there: 0 means it may be dropped.
+  // Live messages whose newest row stands in `segment`, and accepted transfers recorded there: 0 means it may be dropped, if
+  // every older segment was: an event must not go before the row that it is about.
   int64_t LiveInSegment(SegmentNo segment) const;
 
   // Zeros for a partition that the shard has not seen. Applies nothing: what came due after the last Decide still stands in
@@ -91,7 +95,8 @@ class ShardState {
 class RecoveryBuilder {
  public:
   // `now`: the store's clock, read at the take-over.
-  RecoveryBuilder(LogNo next_log_no, SegmentNo active_segment, absl::Time now);
+  RecoveryBuilder(LogNo next_log_no, SegmentNo active_segment, absl::Time now,
+                  const ShardLimits& limits = {});
   ~RecoveryBuilder();
 
   void AddEvent(SegmentNo segment, const AppendEvent& event);

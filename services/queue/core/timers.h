@@ -1,7 +1,9 @@
-// All deadlines of a shard in one heap: ends of delays and visibility timeouts, parked receives, retention sweeps.
+// All deadlines of a shard in one heap: ends of delays and visibility timeouts, parked receives,
+// retention sweeps.
 //
-// Nothing is ever removed from the middle. A timer whose cause has gone (the message was deleted) stays until it reaches the
-// top or until Rebuild; the owner asks for a rebuild when more than half are stale, so a set or a drop costs O(log n) on average.
+// Nothing is ever removed from the middle. A timer whose cause has gone (the message was deleted)
+// stays until it reaches the top or until Rebuild; the owner asks for a rebuild when more than half
+// are stale, so a set or a drop costs O(log n) on average.
 #pragma once
 
 #include <algorithm>
@@ -61,7 +63,8 @@ class TimerHeap {
   }
 
  private:
-  // Ties are broken by kind and key, so messages that come due together do so in the order of their seq.
+  // Ties are broken by kind and key, so messages that come due together do so in the order of their
+  // seq.
   static bool Later(const Timer& a, const Timer& b) {
     if (a.at != b.at) return a.at > b.at;
     if (a.kind_bits != b.kind_bits) return a.kind_bits > b.kind_bits;

@@ -1,9 +1,9 @@
-// Moves of messages between partitions: the source's side (take, finish, abort) and the destination's (accept, forget).
+// Moves of messages between partitions: the source's side (take, finish, abort) and the
+// destination's (accept, forget).
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
-#include "services/queue/core/limits.h"
 #include "services/queue/core/shard_impl.h"
 
 namespace weir::queue::core {
@@ -40,29 +40,29 @@ MessageSeq ShardState::Impl::Accept(const AcceptTransfer& command,
 
 void ShardState::Impl::Run(RequestId request, const FinishTransfer& command) {
   Partition* partition = FindPartition(command.partition);
-  if (partition != nullptr) {
-    const Message* message = partition->Find(command.seq);
-    if (message != nullptr) {
-      // In whatever state a restart has put it: the destination has the message.
-      FinishMove(*partition, command.seq, *message);
-    } else if (partition->backlog.Contains(command.seq)) {
-      // After a restart it is untouched again. It will be taken again, and the destination recognises it.
-      return Reply(request, NotMoving(command.seq));
-    }
-  }
+  if (partition == nullptr) return Reply(request, TransferReply{});
+  // After a restart it is untouched again. It will be taken again, and the destination recognises it.
+  if (partition->backlog.Contains(command.seq)) return Reply(request, NotMoving(command.seq));
+  // Else in whatever state a restart has put it: the destination has the message.
+  const Message* message = partition->Find(command.seq);
+  if (message != nullptr) FinishMove(*partition, command.seq, *message);
   Reply(request, TransferReply{});
 }
 
 void ShardState::Impl::Run(RequestId request, const MoveWithinShard& command) {
   const TransferId& transfer = command.destination.transfer;
+  const MessageSeq seq = transfer.source_seq;
   Partition* source = FindPartition(command.source);
-  const Message* message = source == nullptr ? nullptr : source->Find(transfer.source_seq);
-  // Purged or deleted meanwhile: there is nothing left to move.
+  const Message* message = source == nullptr ? nullptr : source->Find(seq);
+  const bool untouched = source != nullptr && source->backlog.Contains(seq);
+  if (untouched || (message != nullptr && message->state != MessageState::kMoving)) {
+    return Reply(request, NotMoving(seq));
+  }
+  // Gone: purged or deleted meanwhile, so there is nothing left to move.
   if (message == nullptr) return Reply(request, TransferReply{});
-  if (message->state != MessageState::kMoving) return Reply(request, NotMoving(transfer.source_seq));
   // One commit carries both halves, so it is never repeated and need not be recognised, unless an attempt before it had two.
   if (!acceptances.contains(transfer)) Accept(command.destination, std::nullopt);
-  FinishMove(*source, transfer.source_seq, *source->Find(transfer.source_seq));
+  FinishMove(*source, seq, *source->Find(seq));
   Reply(request, TransferReply{});
 }
 

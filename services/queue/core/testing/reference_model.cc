@@ -1,0 +1,555 @@
+#include "services/queue/core/testing/reference_model.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/error.h"
+
+namespace weir::queue::core::testing {
+namespace {
+
+const AppendMessage* OnlyAppended(const Decision& decision) {
+  for (const Mutation& row : decision.mutations) {
+    if (const auto* message = std::get_if<AppendMessage>(&row)) return message;
+  }
+  return nullptr;
+}
+
+bool IsReceiveOrTake(const Command& command) {
+  return std::holds_alternative<Receive>(command) || std::holds_alternative<TakeForRedrive>(command);
+}
+
+ReferenceModel::Waiter WaiterOf(const Command& command) {
+  if (const auto* receive = std::get_if<Receive>(&command)) {
+    return {.partition = receive->partition,
+            .limit = receive->max_messages,
+            .visibility_timeout = receive->visibility_timeout,
+            .until = receive->wait_until};
+  }
+  const auto& take = std::get<TakeForRedrive>(command);
+  return {.partition = take.partition,
+          .take = true,
+          .limit = take.limit,
+          .until = absl::InfinitePast()};
+}
+
+}  // namespace
+
+// ---- The frame ------------------------------------------------------------------------------------------------------
+
+void ReferenceModel::Check(RequestId request, const Command& command, const Decision& decision,
+                           absl::Time now) {
+  now_ = now;
+  decision_ = &decision;
+  dropping_ = std::holds_alternative<DropPartition>(command);
+  taken_.clear();
+  received_.clear();
+  not_filled_.clear();
+  MakeDue();
+  Before(command, decision);
+  for (const auto& [id, reply] : decision.replies) {
+    if (id == request && IsReceiveOrTake(command)) {
+      AnswerWaiter(id, WaiterOf(command), reply);
+    } else if (id == request) {
+      Answer(id, command, reply);
+    } else if (const auto it = waiters_.find(id); it != waiters_.end()) {
+      const Waiter waiter = it->second;
+      waiters_.erase(it);
+      AnswerWaiter(id, waiter, reply);
+    } else {
+      Fail(absl::StrCat("request ", id.value(), " is answered but does not wait"));
+    }
+  }
+  After(request, command, decision);
+}
+
+void ReferenceModel::Before(const Command& command, const Decision& decision) {
+  if (const auto* send = std::get_if<Send>(&command)) Adopt(send->partition, send->config);
+  if (const auto* receive = std::get_if<Receive>(&command)) {
+    Adopt(receive->partition, receive->config);
+  }
+  if (const auto* take = std::get_if<TakeForRedrive>(&command)) Adopt(take->partition, take->config);
+  if (const auto* configure = std::get_if<Configure>(&command)) {
+    Adopt(configure->partition, configure->config);
+  }
+  if (const auto* cancel = std::get_if<CancelReceive>(&command)) waiters_.erase(cancel->request);
+  if (const auto* release = std::get_if<ReleaseLease>(&command)) {
+    Message* message = Find(release->partition, release->receipt.seq);
+    if (message != nullptr && message->state == State::kInFlight &&
+        message->receive_count == release->receipt.receive_count &&
+        !IsExpired(PartitionOf(release->partition), *message)) {
+      message->state = State::kReady;
+      message->visible_at = now_;
+    }
+  }
+  if (const auto* forget = std::get_if<ForgetTransfer>(&command)) accepted_.erase(forget->transfer);
+  if (const auto* accept = std::get_if<AcceptTransfer>(&command)) {
+    AnswerAccept(*accept, decision, /*recognise=*/true);
+  }
+}
+
+void ReferenceModel::After(RequestId request, const Command& command, const Decision& decision) {
+  if (IsReceiveOrTake(command)) Park(request, command, decision);
+  CheckEffects(decision);
+  CheckExpired(decision);
+  for (const PartitionId id : not_filled_) CheckNothingWithheld(PartitionOf(id));
+  CheckNobodyIsForgotten();
+  if (const auto* drop = std::get_if<DropPartition>(&command)) partitions_.erase(drop->partition);
+}
+
+void ReferenceModel::MakeDue() {
+  for (auto& [id, partition] : partitions_) {
+    for (auto& [seq, message] : partition.messages) {
+      const bool hidden = message.state == State::kDelayed || message.state == State::kInFlight;
+      if (hidden && message.visible_at <= now_) message.state = State::kReady;
+    }
+  }
+}
+
+void ReferenceModel::Crash(absl::Time now) {
+  now_ = now;
+  waiters_.clear();
+  for (auto& [id, partition] : partitions_) {
+    partition.config = nullptr;
+    partition.reading = false;
+    partition.totals = {};
+    for (auto& [seq, message] : partition.messages) {
+      message.refused = false;
+      message.dead_lettering = false;
+      if (message.state != State::kMoving) continue;
+      message.state = State::kReady;
+      message.in_order = false;
+    }
+  }
+  MakeDue();
+}
+
+// ---- Helpers --------------------------------------------------------------------------------------------------------
+
+void ReferenceModel::Fail(const std::string& sentence) { violations_.push_back(sentence); }
+
+ReferenceModel::Message* ReferenceModel::Find(PartitionId id, MessageSeq seq) {
+  Partition& partition = PartitionOf(id);
+  const auto it = partition.messages.find(seq);
+  return it == partition.messages.end() ? nullptr : &it->second;
+}
+
+void ReferenceModel::Adopt(PartitionId id, const ConfigPtr& config) {
+  Partition& partition = PartitionOf(id);
+  if (partition.config == nullptr || config->version > partition.config->version) {
+    partition.config = config;
+  }
+}
+
+bool ReferenceModel::IsExpired(const Partition& partition, const Message& message) const {
+  return partition.config != nullptr && message.state != State::kMoving &&
+         message.sent_at + partition.config->retention <= now_;
+}
+
+bool ReferenceModel::HasExpired(absl::Time now) const {
+  for (const auto& [id, partition] : partitions_) {
+    for (const auto& [seq, message] : partition.messages) {
+      if (partition.config != nullptr && message.state != State::kMoving &&
+          message.sent_at + partition.config->retention <= now) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+bool ReferenceModel::MustDeadLetter(const Partition& partition, const Message& message) const {
+  const auto& redrive = partition.config->redrive;
+  return redrive.has_value() && message.receive_count >= redrive->max_receive_count &&
+         !message.refused;
+}
+
+int64_t ReferenceModel::Count(const Partition& partition, State state) const {
+  return std::count_if(partition.messages.begin(), partition.messages.end(),
+                       [state](const auto& entry) { return entry.second.state == state; });
+}
+
+int64_t ReferenceModel::live() const {
+  int64_t live = 0;
+  for (const auto& [id, partition] : partitions_) {
+    live += static_cast<int64_t>(partition.messages.size());
+  }
+  return live;
+}
+
+// ---- Replies to the command itself ----------------------------------------------------------------------------------
+
+void ReferenceModel::Answer(RequestId, const Command& command, const Reply& reply) {
+  if (const auto* send = std::get_if<Send>(&command)) {
+    AnswerSend(*send, std::get<SendReply>(reply));
+  } else if (const auto* remove = std::get_if<Delete>(&command)) {
+    AnswerDelete(*remove, std::get<DeleteReply>(reply));
+  } else if (const auto* change = std::get_if<ChangeVisibility>(&command)) {
+    AnswerChange(*change, std::get<ChangeVisibilityReply>(reply));
+  } else if (const auto* purge = std::get_if<Purge>(&command)) {
+    AnswerPurge(purge->partition, reply);
+  } else if (const auto* drop = std::get_if<DropPartition>(&command)) {
+    AnswerPurge(drop->partition, reply);
+  } else if (const auto* finish = std::get_if<FinishTransfer>(&command)) {
+    AnswerFinish(*finish, reply);
+  } else if (const auto* abort = std::get_if<AbortTransfer>(&command)) {
+    AnswerAbort(*abort);
+  } else if (const auto* move = std::get_if<MoveWithinShard>(&command)) {
+    AnswerMove(*move, reply);
+  }
+}
+
+void ReferenceModel::AnswerSend(const Send& command, const SendReply& reply) {
+  Partition& partition = PartitionOf(command.partition);
+  if (reply.seqs.size() != command.messages.size()) return Fail("a send lost messages");
+  for (size_t i = 0; i < reply.seqs.size(); ++i) {
+    const Send::Message& sent = command.messages[i];
+    const absl::Duration delay = sent.delay.value_or(partition.config->delay);
+    if (reply.seqs[i] <= last_seq_) Fail("seq does not rise");
+    last_seq_ = reply.seqs[i];
+    Message& message = partition.messages[reply.seqs[i]];
+    message = {.sent_at = now_, .visible_at = now_ + delay, .content = sent.content};
+    if (delay > absl::ZeroDuration()) message.state = State::kDelayed;
+    message.in_order = delay <= absl::ZeroDuration();
+    ++partition.totals.sent;
+  }
+}
+
+void ReferenceModel::AnswerDelete(const Delete& command, const DeleteReply& reply) {
+  Partition& partition = PartitionOf(command.partition);
+  for (size_t i = 0; i < command.receipts.size(); ++i) {
+    const Receipt& receipt = command.receipts[i];
+    const Message* message = Find(command.partition, receipt.seq);
+    DeleteOutcome expected = DeleteOutcome::kDeleted;
+    if (message == nullptr || IsExpired(partition, *message)) {
+      expected = DeleteOutcome::kAlreadyGone;
+    } else if (!message->first_received_at.has_value()) {
+      continue;  // A receipt that nobody was given; any outcome that deletes nothing is fine.
+    } else if (message->receive_count != receipt.receive_count) {
+      expected = DeleteOutcome::kStaleReceipt;
+    }
+    if (reply.outcomes.at(i) != expected) {
+      Fail(absl::StrCat("delete of ", receipt.seq.value(), ": outcome ",
+                        static_cast<int>(reply.outcomes[i])));
+    }
+    if (expected == DeleteOutcome::kDeleted) {
+      partition.messages.erase(receipt.seq);
+      ++partition.totals.deleted;
+    }
+  }
+}
+
+void ReferenceModel::AnswerChange(const ChangeVisibility& command,
+                                  const ChangeVisibilityReply& reply) {
+  Partition& partition = PartitionOf(command.partition);
+  for (size_t i = 0; i < command.entries.size(); ++i) {
+    const auto& [receipt, timeout] = command.entries[i];
+    Message* message = Find(command.partition, receipt.seq);
+    ChangeVisibilityOutcome expected = ChangeVisibilityOutcome::kChanged;
+    if (message == nullptr || IsExpired(partition, *message) || message->state == State::kMoving ||
+        !message->leased_at.has_value() || receipt.receive_count > message->receive_count) {
+      expected = ChangeVisibilityOutcome::kMessageGone;
+    } else if (timeout > absl::ZeroDuration() &&
+               now_ + timeout > *message->leased_at + kMaxVisibility) {
+      expected = ChangeVisibilityOutcome::kBeyondLimit;
+    }
+    if (reply.outcomes.at(i) != expected) {
+      Fail(absl::StrCat("change of ", receipt.seq.value(), ": outcome ",
+                        static_cast<int>(reply.outcomes[i])));
+    }
+    if (expected != ChangeVisibilityOutcome::kChanged) continue;
+    message->visible_at = now_ + timeout;
+    message->state = timeout > absl::ZeroDuration() ? State::kInFlight : State::kReady;
+  }
+}
+
+void ReferenceModel::AnswerPurge(PartitionId id, const Reply& reply) {
+  Partition& partition = PartitionOf(id);
+  if (std::get<PurgeReply>(reply).removed != static_cast<int64_t>(partition.messages.size())) {
+    Fail(absl::StrCat("purge removed ", std::get<PurgeReply>(reply).removed, " of ",
+                      partition.messages.size()));
+  }
+  partition.messages.clear();
+}
+
+void ReferenceModel::AnswerAccept(const AcceptTransfer& command, const Decision& decision,
+                                  bool recognise) {
+  const AppendMessage* row = OnlyAppended(decision);
+  if (accepted_.contains(command.transfer)) {
+    if (row != nullptr) Fail("a repeated transfer was accepted again");
+    return;
+  }
+  if (row == nullptr) return Fail("a transfer was lost");
+  Adopt(command.partition, command.config);
+  if (row->meta.seq <= last_seq_) Fail("seq does not rise");
+  last_seq_ = row->meta.seq;
+  PartitionOf(command.partition).messages[row->meta.seq] = {.sent_at = command.sent_at,
+                                                            .visible_at = now_,
+                                                            .receive_count = command.receive_count,
+                                                            .content = command.content};
+  if (recognise) accepted_.emplace(command.transfer, command.sent_at);
+}
+
+void ReferenceModel::AnswerFinish(const FinishTransfer& command, const Reply& reply) {
+  const Message* message = Find(command.partition, command.seq);
+  if (std::holds_alternative<TransferReply>(reply)) return FinishMove(command.partition, command.seq);
+  if (message == nullptr || message->first_received_at.has_value() ||
+      message->state != State::kReady) {
+    Fail("a transfer was not finished although its message is not untouched");
+  }
+}
+
+void ReferenceModel::AnswerAbort(const AbortTransfer& command) {
+  Message* message = Find(command.partition, command.seq);
+  if (message == nullptr || message->state != State::kMoving) return;
+  message->state = State::kReady;
+  message->refused = std::exchange(message->dead_lettering, false);
+  message->in_order = false;
+}
+
+void ReferenceModel::AnswerMove(const MoveWithinShard& command, const Reply& reply) {
+  const MessageSeq seq = command.destination.transfer.source_seq;
+  const Message* message = Find(command.source, seq);
+  const bool refused = std::holds_alternative<absl::Status>(reply);
+  if (refused != (message != nullptr && message->state != State::kMoving)) {
+    Fail(absl::StrCat("move of ", seq.value(), refused ? " refused" : " not refused"));
+  }
+  if (message == nullptr || refused) return;
+  AnswerAccept(command.destination, *decision_, /*recognise=*/false);
+  FinishMove(command.source, seq);
+}
+
+void ReferenceModel::FinishMove(PartitionId id, MessageSeq seq) {
+  const Message* message = Find(id, seq);
+  if (message == nullptr) return;
+  Partition& partition = PartitionOf(id);
+  if (message->dead_lettering) ++partition.totals.dead_lettered;
+  partition.messages.erase(seq);
+}
+
+// ---- Receives -------------------------------------------------------------------------------------------------------
+
+void ReferenceModel::AnswerWaiter(RequestId request, const Waiter& waiter, const Reply& reply) {
+  if (const auto* status = std::get_if<absl::Status>(&reply)) return CheckStatus(waiter, *status);
+  if (waiter.take) {
+    taken_[request] = std::get<TakeReply>(reply).taken;
+    if (taken_[request] > waiter.limit) Fail("more was taken than asked for");
+    return;
+  }
+  AnswerReceive(waiter, std::get<ReceiveReply>(reply));
+}
+
+void ReferenceModel::AnswerReceive(const Waiter& waiter, const ReceiveReply& reply) {
+  Partition& partition = PartitionOf(waiter.partition);
+  if (reply.partition != waiter.partition) Fail("a receive was answered for another partition");
+  if (static_cast<int32_t>(reply.messages.size()) > waiter.limit) Fail("too many messages");
+  if (reply.messages.empty() && waiter.until > now_) Fail("a receive gave up before its time");
+  std::set<MessageSeq> once;
+  for (const ReceivedMessage& message : reply.messages) {
+    if (!once.insert(message.seq).second) Fail("one receive gives a message twice");
+    received_.insert(message.seq);
+    // Checked one after the other, but a message that stays visible must not count as withheld from the same receive.
+    CheckReceived(partition, waiter, message);
+  }
+  if (static_cast<int32_t>(reply.messages.size()) < waiter.limit) {
+    not_filled_.push_back(waiter.partition);
+  }
+}
+
+void ReferenceModel::CheckReceived(Partition& partition, const Waiter& waiter,
+                                   const ReceivedMessage& received) {
+  const auto it = partition.messages.find(received.seq);
+  if (it == partition.messages.end()) return Fail("a message that is gone was received");
+  Message& message = it->second;
+  const std::string name = absl::StrCat("message ", received.seq.value());
+  if (message.state != State::kReady) Fail(name + " was received while it was not visible");
+  if (IsExpired(partition, message)) Fail(name + " was received after its retention");
+  if (MustDeadLetter(partition, message)) Fail(name + " was received once too often");
+  if (Count(partition, State::kInFlight) >= limits_.max_in_flight) Fail(name + " over the limit");
+  CheckOrder(partition, received);
+  if (!message.first_received_at.has_value()) message.first_received_at = now_;
+  message.leased_at = now_;
+  message.refused = false;
+  const absl::Duration timeout =
+      waiter.visibility_timeout.value_or(partition.config->visibility_timeout);
+  message.visible_at = now_ + timeout;
+  if (timeout > absl::ZeroDuration()) message.state = State::kInFlight;
+  ++partition.totals.received;
+  if (received.receive_count != ++message.receive_count) Fail(name + " has a wrong receive count");
+  if (received.sent_at != message.sent_at) Fail(name + " has a wrong sent_at");
+  if (received.first_received_at != *message.first_received_at) {
+    Fail(name + " has a wrong first_received_at");
+  }
+  if (received.visible_at != message.visible_at) Fail(name + " has a wrong visible_at");
+  if (received.content != nullptr && received.content != message.content) {
+    Fail(name + " has another message's content");
+  }
+}
+
+void ReferenceModel::CheckOrder(const Partition& partition, const ReceivedMessage& received) {
+  const Message& message = partition.messages.at(received.seq);
+  if (!message.in_order || message.first_received_at.has_value()) return;
+  for (const auto& [seq, other] : partition.messages) {
+    if (seq >= received.seq) return;
+    if (other.in_order && !other.first_received_at.has_value() && other.state == State::kReady &&
+        !IsExpired(partition, other) && !MustDeadLetter(partition, other)) {
+      return Fail(absl::StrCat("message ", received.seq.value(), " came before ", seq.value()));
+    }
+  }
+}
+
+void ReferenceModel::CheckStatus(const Waiter& waiter, const absl::Status& status) {
+  const Partition& partition = PartitionOf(waiter.partition);
+  switch (ReasonOf(status)) {
+    case ErrorReason::kOverLimit:
+      if (Count(partition, State::kInFlight) < limits_.max_in_flight) Fail("no limit is reached");
+      return;
+    case ErrorReason::kOverloaded:
+      if (PartitionStatsOf(waiter.partition).waiting_receives <
+          static_cast<int64_t>(limits_.max_waiters)) {
+        Fail("there is room for a waiter");
+      }
+      return;
+    case ErrorReason::kQueueDoesNotExist:
+      if (!dropping_) Fail("the queue exists");
+      return;
+    default:
+      Fail(absl::StrCat("unexpected status ", status.ToString()));
+  }
+}
+
+void ReferenceModel::Park(RequestId request, const Command& command, const Decision& decision) {
+  const bool answered =
+      std::any_of(decision.replies.begin(), decision.replies.end(),
+                  [request](const auto& entry) { return entry.first == request; });
+  if (answered) return;
+  const Waiter waiter = WaiterOf(command);
+  if (PartitionStatsOf(waiter.partition).waiting_receives >=
+      static_cast<int64_t>(limits_.max_waiters) && !waiter.take) {
+    Fail("one waiter too many");
+  }
+  waiters_.emplace(request, waiter);
+}
+
+// ---- What follows ---------------------------------------------------------------------------------------------------
+
+void ReferenceModel::CheckEffects(const Decision& decision) {
+  for (const Effect& effect : decision.effects) {
+    if (const auto* need = std::get_if<NeedRefill>(&effect)) {
+      Partition& partition = PartitionOf(need->partition);
+      if (partition.reading) Fail("two reads of one partition are outstanding");
+      partition.reading = true;
+    } else {
+      CheckTransfer(std::get<Transfer>(effect));
+    }
+  }
+  for (const auto& [request, left] : taken_) {
+    if (left != 0) Fail("a take does not say how many it took");
+  }
+}
+
+void ReferenceModel::CheckTransfer(const Transfer& transfer) {
+  Message* message = Find(transfer.source, transfer.meta.seq);
+  const std::string name = absl::StrCat("message ", transfer.meta.seq.value());
+  if (message == nullptr) return Fail(name + " is moved but gone");
+  const Partition& partition = PartitionOf(transfer.source);
+  if (message->state != State::kReady) Fail(name + " is moved while it is not visible");
+  if (IsExpired(partition, *message)) Fail(name + " is moved after its retention");
+  if (transfer.meta.receive_count != message->receive_count ||
+      transfer.meta.sent_at != message->sent_at) {
+    Fail(name + " is moved with wrong facts");
+  }
+  message->dead_lettering = transfer.destination.has_value();
+  if (!message->dead_lettering) {
+    --taken_[transfer.redrive];
+  } else if (!MustDeadLetter(partition, *message)) {
+    Fail(name + " is dead-lettered too early");
+  }
+  message->state = State::kMoving;
+}
+
+void ReferenceModel::CheckExpired(const Decision& decision) {
+  for (const Mutation& row : decision.mutations) {
+    const auto* event = std::get_if<AppendEvent>(&row);
+    if (event == nullptr || event->kind != EventKind::kExpired) continue;
+    Partition& partition = PartitionOf(event->partition);
+    const Message* message = Find(event->partition, event->seq);
+    if (message == nullptr || !IsExpired(partition, *message)) {
+      Fail(absl::StrCat("message ", event->seq.value(), " has expired before its time"));
+      continue;
+    }
+    partition.messages.erase(event->seq);
+    ++partition.totals.expired;
+  }
+}
+
+void ReferenceModel::CheckNothingWithheld(const Partition& partition) {
+  if (partition.reading || Count(partition, State::kInFlight) >= limits_.max_in_flight) return;
+  for (const auto& [seq, message] : partition.messages) {
+    if (message.state == State::kReady && !IsExpired(partition, message) &&
+        !received_.contains(seq)) {
+      Fail(absl::StrCat("message ", seq.value(), " was withheld"));
+    }
+  }
+}
+
+void ReferenceModel::CheckNobodyIsForgotten() {
+  for (const auto& [request, waiter] : waiters_) {
+    const Partition& partition = PartitionOf(waiter.partition);
+    if (partition.reading) continue;
+    const std::string name = absl::StrCat("request ", request.value());
+    if (waiter.take || waiter.until <= now_) Fail(name + " waits for nothing");
+    if (Count(partition, State::kInFlight) >= limits_.max_in_flight) continue;
+    for (const auto& [seq, message] : partition.messages) {
+      if (message.state == State::kReady && !IsExpired(partition, message)) {
+        Fail(absl::StrCat(name, " waits although ", seq.value(), " is ready"));
+      }
+    }
+  }
+}
+
+PartitionStats ReferenceModel::PartitionStatsOf(PartitionId id) const {
+  const auto it = partitions_.find(id);
+  if (it == partitions_.end()) return {};
+  const Partition& partition = it->second;
+  PartitionStats stats = partition.totals;
+  stats.ready = Count(partition, State::kReady);
+  stats.delayed = Count(partition, State::kDelayed);
+  stats.in_flight = Count(partition, State::kInFlight) + Count(partition, State::kMoving);
+  for (const auto& [request, waiter] : waiters_) {
+    if (waiter.partition == id) ++stats.waiting_receives;
+  }
+  for (const auto& [seq, message] : partition.messages) {
+    stats.oldest_sent_at = std::min(stats.oldest_sent_at.value_or(message.sent_at), message.sent_at);
+  }
+  return stats;
+}
+
+void ReferenceModel::CheckStats(const ShardState& state) {
+  for (const auto& [id, partition] : partitions_) {
+    const PartitionStats actual = state.Stats(id);
+    const PartitionStats expected = PartitionStatsOf(id);
+    const auto compare = [&, id = id](absl::string_view name, int64_t got, int64_t want) {
+      if (got != want) {
+        Fail(absl::StrCat("partition ", id.value(), " ", name, ": ", got, " instead of ", want));
+      }
+    };
+    compare("ready", actual.ready, expected.ready);
+    compare("in flight", actual.in_flight, expected.in_flight);
+    compare("delayed", actual.delayed, expected.delayed);
+    compare("waiting", actual.waiting_receives, expected.waiting_receives);
+    compare("sent", actual.sent, expected.sent);
+    compare("received", actual.received, expected.received);
+    compare("deleted", actual.deleted, expected.deleted);
+    compare("dead-lettered", actual.dead_lettered, expected.dead_lettered);
+    compare("expired", actual.expired, expected.expired);
+    if (actual.oldest_sent_at.has_value() != expected.oldest_sent_at.has_value() ||
+        actual.oldest_sent_at > expected.oldest_sent_at) {
+      Fail(absl::StrCat("partition ", id.value(), " has a wrong oldest message"));
+    }
+  }
+}
+
+}  // namespace weir::queue::core::testing
