@@ -38,11 +38,11 @@ RpcMetrics::RpcMetrics(observe::Metrics& metrics, absl::string_view service)
 
 MethodMetrics& RpcMetrics::Method(absl::string_view method) {
   {
-    absl::ReaderMutexLock lock(&mu_);
+    ReaderMutexLock lock(&mu_);
     const auto it = methods_.find(method);
     if (it != methods_.end()) return *it->second;
   }
-  absl::MutexLock lock(&mu_);
+  WriterMutexLock lock(&mu_);
   auto& metrics = methods_[std::string(method)];
   if (metrics == nullptr) {
     metrics = std::make_unique<MethodMetrics>(requests_, durations_, service_, std::string(method));

@@ -73,8 +73,8 @@ absl::Status Pool::RunOnce(absl::Time deadline, Work work, bool commit, bool& st
 
 absl::StatusOr<Pool::Connection> Pool::Borrow(absl::Time deadline, bool& reused) {
   {
-    absl::MutexLock lock(&mu_);
-    if (!mu_.AwaitWithDeadline(absl::Condition(this, &Pool::HasFree), deadline)) {
+    MutexLock lock(&mu_);
+    if (!mu_.AwaitWithDeadline([this] { return HasFree(); }, deadline)) {
       return MakeError(ErrorReason::kStoreUnavailable,
                        absl::StrCat("All ", options_.size, " database connections are busy."));
     }
@@ -92,7 +92,7 @@ absl::StatusOr<Pool::Connection> Pool::Borrow(absl::Time deadline, bool& reused)
 }
 
 void Pool::GiveBack(Connection connection) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   --borrowed_;
   if (connection != nullptr) idle_.push_back(std::move(connection));
 }

@@ -13,8 +13,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 
 namespace weir::pg {
 
@@ -54,7 +54,7 @@ class Pool {
 
   const Options options_;
   const std::string conninfo_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::vector<Connection> idle_ ABSL_GUARDED_BY(mu_);
   int borrowed_ ABSL_GUARDED_BY(mu_) = 0;
 };

@@ -12,7 +12,7 @@ ThreadPool::ThreadPool(int threads, size_t queue_max) : queue_max_(queue_max) {
 ThreadPool::~ThreadPool() { Stop(); }
 
 bool ThreadPool::Post(Work work) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (stopping_ || queue_.size() >= queue_max_) return false;
   queue_.push_back(std::move(work));
   return true;
@@ -22,7 +22,7 @@ void ThreadPool::Run() {
   while (true) {
     Work work;
     {
-      absl::MutexLock lock(&mu_, absl::Condition(this, &ThreadPool::HasWorkOrStops));
+      MutexLock lock(&mu_, [this] { return HasWorkOrStops(); });
       if (queue_.empty()) return;
       work = std::move(queue_.front());
       queue_.pop_front();
@@ -33,7 +33,7 @@ void ThreadPool::Run() {
 
 void ThreadPool::Stop() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopping_ = true;
   }
   for (std::thread& thread : threads_) {

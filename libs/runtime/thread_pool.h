@@ -8,7 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
+#include "libs/base/mutex.h"
 
 namespace weir::runtime {
 
@@ -30,7 +30,7 @@ class ThreadPool {
   bool HasWorkOrStops() const ABSL_SHARED_LOCKS_REQUIRED(mu_) { return stopping_ || !queue_.empty(); }
 
   const size_t queue_max_;
-  absl::Mutex mu_;
+  Mutex mu_;
   std::deque<Work> queue_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::vector<std::thread> threads_;

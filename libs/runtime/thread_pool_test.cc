@@ -1,10 +1,10 @@
 #include "libs/runtime/thread_pool.h"
+#include "libs/base/mutex.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 
-#include "absl/synchronization/notification.h"
 
 namespace weir::runtime {
 namespace {
@@ -19,7 +19,7 @@ TEST(ThreadPoolTest, RunsEverythingThatWasPostedBeforeStop) {
 }
 
 TEST(ThreadPoolTest, RefusesWhenFull) {
-  absl::Notification started, release;
+  Notification started, release;
   ThreadPool pool(1, 1);
   EXPECT_TRUE(pool.Post([&] {
     started.Notify();

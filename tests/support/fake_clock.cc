@@ -3,17 +3,17 @@
 namespace weir {
 
 absl::Time FakeClock::Now() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return now_;
 }
 
 absl::Duration FakeClock::Monotonic() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return elapsed_;
 }
 
 void FakeClock::Advance(absl::Duration by) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   now_ += by;
   elapsed_ += by;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 
 namespace weir {
 
@@ -16,7 +16,7 @@ class FakeClock final : public Clock {
   void Advance(absl::Duration by);
 
  private:
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   absl::Time now_ ABSL_GUARDED_BY(mu_);
   absl::Duration elapsed_ ABSL_GUARDED_BY(mu_) = absl::ZeroDuration();
 };

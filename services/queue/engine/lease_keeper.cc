@@ -17,8 +17,8 @@ void LeaseKeeper::Run() {
   const absl::Duration period = lease_time_ / 3;
   while (true) {
     {
-      absl::MutexLock lock(&mu_);
-      if (mu_.AwaitWithTimeout(absl::Condition(&stopping_), period)) return;
+      MutexLock lock(&mu_);
+      if (mu_.AwaitWithTimeout([this] { return stopping_; }, period)) return;
     }
     const absl::Status renewed =
         leases_.RenewReplica(replica_, address_, lease_time_, absl::Now() + period);
@@ -30,7 +30,7 @@ void LeaseKeeper::Run() {
 
 void LeaseKeeper::Stop() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (stopping_) return;
     stopping_ = true;
   }

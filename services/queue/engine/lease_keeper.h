@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::engine {
@@ -35,7 +35,7 @@ class LeaseKeeper {
   const absl::Duration lease_time_;
   std::string address_;
 
-  absl::Mutex mu_;
+  Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -7,7 +7,7 @@
 namespace weir::queue::engine {
 
 Mailbox::PutResult Mailbox::Put(Mail& mail) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (items_.size() >= items_max_ || bytes_ + mail.bytes > bytes_max_) {
     return open_ ? PutResult::kFull : PutResult::kClosed;
   }
@@ -15,7 +15,7 @@ Mailbox::PutResult Mailbox::Put(Mail& mail) {
 }
 
 Mailbox::PutResult Mailbox::PutInternal(Mail& mail) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return PutLocked(mail);
 }
 
@@ -29,13 +29,14 @@ Mailbox::PutResult Mailbox::PutLocked(Mail& mail) {
 }
 
 std::vector<Mail> Mailbox::Take(absl::Duration timeout, size_t items_max, size_t bytes_max) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const absl::Time deadline = absl::Now() + timeout;
-  while (items_.empty() && !woken_ && timeout > absl::ZeroDuration()) {
+  while (items_.empty() && !woken_) {
+    const absl::Duration left = deadline - absl::Now();
+    if (left <= absl::ZeroDuration()) break;
     waiting_ = true;
-    const bool timed_out = arrived_.WaitWithDeadline(&mu_, deadline);
+    arrived_.WaitWithTimeout(&mu_, left);
     waiting_ = false;
-    if (timed_out) break;
   }
   woken_ = false;
   size_t count = 0;
@@ -52,18 +53,18 @@ std::vector<Mail> Mailbox::Take(absl::Duration timeout, size_t items_max, size_t
 }
 
 void Mailbox::Wake() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   woken_ = true;
   arrived_.Signal();
 }
 
 void Mailbox::Open() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   open_ = true;
 }
 
 std::vector<Mail> Mailbox::Close() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   open_ = false;
   bytes_ = 0;
   return std::exchange(items_, {});

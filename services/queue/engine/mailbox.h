@@ -9,8 +9,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "services/queue/core/command.h"
 #include "services/queue/core/decision.h"
 
@@ -52,8 +52,8 @@ class Mailbox {
 
   const size_t items_max_;
   const size_t bytes_max_;
-  absl::Mutex mu_;
-  absl::CondVar arrived_;
+  Mutex mu_;
+  CondVar arrived_;
   std::vector<Mail> items_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
   bool open_ ABSL_GUARDED_BY(mu_) = false;

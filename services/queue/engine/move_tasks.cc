@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/notification.h"
 #include "libs/base/error.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
@@ -23,21 +22,21 @@ constexpr int32_t kLot = 100;
 struct MoveTasks::Task {
   QueueInfoPtr source;
   std::thread thread;
-  absl::Mutex mu;
+  Mutex mu;
   MoveTaskStatus status ABSL_GUARDED_BY(mu);
   bool cancelled ABSL_GUARDED_BY(mu) = false;
   int64_t ended ABSL_GUARDED_BY(mu) = 0;  // transfers that moved or did not
   absl::Status failure ABSL_GUARDED_BY(mu);
 
   bool Running() {
-    absl::MutexLock lock(&mu);
+    MutexLock lock(&mu);
     return status.state == MoveTaskState::kRunning || status.state == MoveTaskState::kCancelling;
   }
 };
 
 absl::StatusOr<std::string> MoveTasks::Start(QueueInfoPtr source, absl::string_view destination_arn,
                                              int32_t max_messages_per_second) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   if (stopping_) return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
   for (const auto& task : tasks_) {
     if (task->source->arn == source->arn && task->Running()) {
@@ -51,7 +50,7 @@ absl::StatusOr<std::string> MoveTasks::Start(QueueInfoPtr source, absl::string_v
   auto task = std::make_shared<Task>();
   task->source = std::move(source);
   {
-    absl::MutexLock task_lock(&task->mu);
+    MutexLock task_lock(&task->mu);
     task->status.id = RandomUuid();
     task->status.source_arn = task->source->arn;
     task->status.destination_arn = std::string(destination_arn);
@@ -60,7 +59,7 @@ absl::StatusOr<std::string> MoveTasks::Start(QueueInfoPtr source, absl::string_v
   }
   task->thread = std::thread([this, task] { Run(task); });
   tasks_.push_back(task);
-  absl::MutexLock task_lock(&task->mu);
+  MutexLock task_lock(&task->mu);
   return task->status.id;
 }
 
@@ -75,19 +74,19 @@ void MoveTasks::Prune() {
 
 std::vector<MoveTaskStatus> MoveTasks::List(absl::string_view source_arn, size_t limit) const {
   std::vector<MoveTaskStatus> found;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (auto it = tasks_.rbegin(); it != tasks_.rend() && found.size() < limit; ++it) {
     if ((*it)->source->arn != source_arn) continue;
-    absl::MutexLock task_lock(&(*it)->mu);
+    MutexLock task_lock(&(*it)->mu);
     found.push_back((*it)->status);
   }
   return found;
 }
 
 absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   for (const auto& task : tasks_) {
-    absl::MutexLock task_lock(&task->mu);
+    MutexLock task_lock(&task->mu);
     if (task->status.id != id) continue;
     if (task->status.state != MoveTaskState::kRunning) {
       return MakeError(ErrorReason::kMoveTaskNotRunning, "The task has already ended.");
@@ -102,13 +101,13 @@ absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id) {
 void MoveTasks::Stop() {
   std::vector<std::shared_ptr<Task>> tasks;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     stopping_ = true;
     tasks = tasks_;
   }
   for (const auto& task : tasks) {
     {
-      absl::MutexLock task_lock(&task->mu);
+      MutexLock task_lock(&task->mu);
       task->cancelled = true;
     }
     if (task->thread.joinable()) task->thread.join();
@@ -118,13 +117,13 @@ void MoveTasks::Stop() {
 void MoveTasks::Run(std::shared_ptr<Task> task) {
   std::string destination_arn;
   {
-    absl::MutexLock lock(&task->mu);
+    MutexLock lock(&task->mu);
     destination_arn = task->status.destination_arn;
   }
   // The listener outlives the task's run when a shard is lost in the middle: hence shared.
   transfers_.AddRedrive(task->source->address.partition,
                         {destination_arn, [task](const absl::Status& outcome) {
-                           absl::MutexLock lock(&task->mu);
+                           MutexLock lock(&task->mu);
                            ++task->ended;
                            if (outcome.ok()) {
                              ++task->status.moved;
@@ -134,7 +133,7 @@ void MoveTasks::Run(std::shared_ptr<Task> task) {
                          }});
   const absl::Status outcome = MoveLots(*task);
   transfers_.RemoveRedrive(task->source->address.partition);
-  absl::MutexLock lock(&task->mu);
+  MutexLock lock(&task->mu);
   if (!outcome.ok()) {
     task->status.state = MoveTaskState::kFailed;
     task->status.failure = outcome;
@@ -153,7 +152,7 @@ absl::Status MoveTasks::MoveLots(Task& task) {
   }));
   int32_t rate = 0;
   {
-    absl::MutexLock lock(&task.mu);
+    MutexLock lock(&task.mu);
     task.status.to_move = to_move;
     rate = task.status.max_messages_per_second;
   }
@@ -164,12 +163,12 @@ absl::Status MoveTasks::MoveLots(Task& task) {
     const absl::Time lot_start = absl::Now();
     WEIR_ASSIGN_OR_RETURN(const int32_t lot, MoveLot(task, limit));
     taken += lot;
-    absl::MutexLock lock(&task.mu);
+    MutexLock lock(&task.mu);
     if (!task.failure.ok()) return task.failure;
     if (task.cancelled || lot == 0) break;
     if (rate > 0 && taken < to_move) {
       const absl::Duration pace = absl::Seconds(1) * lot / rate;
-      task.mu.AwaitWithDeadline(absl::Condition(&task.cancelled), lot_start + pace);
+      task.mu.AwaitWithDeadline([&task] { return task.cancelled; }, lot_start + pace);
     }
   }
   return absl::OkStatus();
@@ -177,13 +176,13 @@ absl::Status MoveTasks::MoveLots(Task& task) {
 
 absl::StatusOr<int32_t> MoveTasks::MoveLot(Task& task, int32_t limit) {
   struct Answer {
-    absl::Notification done;
+    Notification done;
     core::Reply reply;
   };
   auto answer = std::make_shared<Answer>();
   int64_t ended_before = 0;
   {
-    absl::MutexLock lock(&task.mu);
+    MutexLock lock(&task.mu);
     ended_before = task.ended;
   }
   WEIR_RETURN_IF_ERROR(
@@ -200,11 +199,11 @@ absl::StatusOr<int32_t> MoveTasks::MoveLot(Task& task, int32_t limit) {
   if (const auto* status = std::get_if<absl::Status>(&answer->reply)) return *status;
   const int32_t taken = std::get<core::TakeReply>(answer->reply).taken;
   // Each transfer is reported once, also when a shard is lost on the way: every sink is called.
-  absl::MutexLock lock(&task.mu);
+  MutexLock lock(&task.mu);
   const auto all_ended = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(task.mu) {
     return task.ended - ended_before >= taken;
   };
-  task.mu.Await(absl::Condition(&all_ended));
+  task.mu.Await(all_ended);
   return taken;
 }
 

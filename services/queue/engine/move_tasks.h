@@ -15,8 +15,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "services/queue/engine/registry.h"
 #include "services/queue/engine/transfers.h"
 
@@ -68,7 +68,7 @@ class MoveTasks {
   const Transfers::ShardLookup shards_;
   const Clock& clock_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   std::vector<std::shared_ptr<Task>> tasks_ ABSL_GUARDED_BY(mu_);  // oldest first
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
 };

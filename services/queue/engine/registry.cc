@@ -40,7 +40,7 @@ Registry::Registry(store::RegistryStore& store, int shard_count)
 
 absl::Status Registry::Load(absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(std::vector<store::QueueRecord> records, store_.ListQueues(deadline));
-  absl::MutexLock lock(&mu_);
+  WriterMutexLock lock(&mu_);
   by_name_.clear();
   by_partition_.clear();
   sources_.clear();
@@ -51,7 +51,7 @@ absl::Status Registry::Load(absl::Time deadline) {
 }
 
 QueueInfoPtr Registry::Find(const store::QueueName& name) const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   const auto it = by_name_.find(name);
   return it == by_name_.end() ? nullptr : it->second;
 }
@@ -62,7 +62,7 @@ QueueInfoPtr Registry::FindByArn(absl::string_view arn) const {
 }
 
 QueueInfoPtr Registry::FindByPartition(core::PartitionId partition) const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   const auto it = by_partition_.find(partition);
   return it == by_partition_.end() ? nullptr : it->second;
 }
@@ -75,7 +75,7 @@ std::vector<QueueInfoPtr> Registry::List(absl::string_view account, absl::string
                         .region = std::string(region),
                         .name = std::string(from_after ? after : prefix)};
   std::vector<QueueInfoPtr> found;
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   auto it = from_after ? by_name_.upper_bound(from) : by_name_.lower_bound(from);
   for (; it != by_name_.end() && found.size() < limit; ++it) {
     const store::QueueName& name = it->first;
@@ -90,7 +90,7 @@ std::vector<QueueInfoPtr> Registry::List(absl::string_view account, absl::string
 std::vector<QueueInfoPtr> Registry::DeadLetterSources(absl::string_view arn, absl::string_view after,
                                                       size_t limit) const {
   std::vector<QueueInfoPtr> found;
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   const auto sources = sources_.find(std::string(arn));
   if (sources == sources_.end()) return found;
   for (const auto& [name, unused] : sources->second) {
@@ -101,7 +101,7 @@ std::vector<QueueInfoPtr> Registry::DeadLetterSources(absl::string_view arn, abs
 }
 
 std::vector<QueueInfoPtr> Registry::All() const {
-  absl::ReaderMutexLock lock(&mu_);
+  ReaderMutexLock lock(&mu_);
   std::vector<QueueInfoPtr> all;
   all.reserve(by_name_.size());
   for (const auto& [name, info] : by_name_) all.push_back(info);
@@ -115,7 +115,7 @@ absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
                         store_.CreateQueue(name, attributes, ShardFor(name), deadline));
   std::vector<QueueInfoPtr> changed;
   {
-    absl::MutexLock lock(&mu_);
+    WriterMutexLock lock(&mu_);
     changed.push_back(InsertLocked(std::move(record)));
     ResolveSourcesLocked(QueueArn(name), changed);
   }
@@ -131,7 +131,7 @@ absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
       store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline));
   std::vector<QueueInfoPtr> changed;
   {
-    absl::MutexLock lock(&mu_);
+    WriterMutexLock lock(&mu_);
     // A slower thread must not put an older record over a newer one.
     const auto it = by_name_.find(record.name);
     if (it != by_name_.end() && it->second->record.version > record.version) return it->second;
@@ -145,7 +145,7 @@ absl::Status Registry::Delete(const QueueInfo& queue, absl::Time deadline) {
   WEIR_RETURN_IF_ERROR(store_.DeleteQueue(queue.record.id, deadline));
   std::vector<QueueInfoPtr> changed;
   {
-    absl::MutexLock lock(&mu_);
+    WriterMutexLock lock(&mu_);
     const auto it = by_name_.find(queue.record.name);
     if (it != by_name_.end() && it->second->record.id == queue.record.id) {
       const auto& policy = it->second->record.attributes.redrive_policy;

@@ -21,8 +21,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "services/queue/core/types.h"
 #include "services/queue/store/queue_store.h"
 
@@ -93,7 +93,7 @@ class Registry {
   const int shard_count_;
   ConfigListener listener_;
 
-  mutable absl::Mutex mu_;
+  mutable SharedMutex mu_;
   absl::btree_map<store::QueueName, QueueInfoPtr> by_name_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<core::PartitionId, QueueInfoPtr> by_partition_ ABSL_GUARDED_BY(mu_);
   // Dead-letter queue's ARN → names of its sources.

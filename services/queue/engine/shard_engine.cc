@@ -133,10 +133,10 @@ void ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
 }
 
 absl::Status ShardEngine::Inspect(Inspector fn) {
-  auto done = std::make_shared<absl::Notification>();
+  auto done = std::make_shared<Notification>();
   auto ran = std::make_shared<bool>(false);
   {
-    absl::MutexLock lock(&inspect_mu_);
+    MutexLock lock(&inspect_mu_);
     if (inspect_closed_) {
       return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
     }
@@ -175,7 +175,7 @@ void ShardEngine::Run() {
     if (!Serve()) Lose();
   }
   {
-    absl::MutexLock lock(&inspect_mu_);
+    MutexLock lock(&inspect_mu_);
     inspect_closed_ = true;
   }
   FailPending(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
@@ -319,9 +319,9 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
   for (const core::Effect& effect : std::exchange(group.effects, {})) {
     if (!CarryOut(effect)) return false;
   }
-  std::vector<std::pair<Inspector, std::shared_ptr<absl::Notification>>> inspectors;
+  std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors;
   {
-    absl::MutexLock lock(&inspect_mu_);
+    MutexLock lock(&inspect_mu_);
     inspectors.swap(inspectors_);
   }
   for (auto& [inspector, done] : inspectors) {
@@ -501,7 +501,7 @@ void ShardEngine::FailPending(const absl::Status& status) {
   for (Mail& item : mail) {
     if (item.sink != nullptr) item.sink(status);
   }
-  absl::MutexLock lock(&inspect_mu_);
+  MutexLock lock(&inspect_mu_);
   for (auto& [inspector, done] : inspectors_) done->Notify();
   inspectors_.clear();
 }

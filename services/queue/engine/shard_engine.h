@@ -25,9 +25,8 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "services/queue/core/shard_state.h"
 #include "services/queue/engine/content_cache.h"
 #include "services/queue/engine/engine_metrics.h"
@@ -156,9 +155,9 @@ class ShardEngine {
   std::atomic<int64_t> epoch_{0};
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> clock_offset_ns_{0};  // store's wall time since the epoch minus the monotonic clock
-  absl::Notification served_;
-  absl::Mutex inspect_mu_;
-  std::vector<std::pair<Inspector, std::shared_ptr<absl::Notification>>> inspectors_
+  Notification served_;
+  Mutex inspect_mu_;
+  std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors_
       ABSL_GUARDED_BY(inspect_mu_);
   bool inspect_closed_ ABSL_GUARDED_BY(inspect_mu_) = false;  // the thread has ended
 

@@ -28,12 +28,12 @@ struct Transfers::Job {
 };
 
 void Transfers::AddRedrive(core::PartitionId source, Redrive redrive) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   redrives_[source] = std::move(redrive);
 }
 
 void Transfers::RemoveRedrive(core::PartitionId source) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   redrives_.erase(source);
 }
 
@@ -69,7 +69,7 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(const core::Transfer& tr
   } else {
     std::string arn;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(&mu_);
       const auto it = redrives_.find(transfer.source);
       if (it != redrives_.end()) arn = it->second.destination_arn;
     }
@@ -157,7 +157,7 @@ void Transfers::Report(const Job& job, const absl::Status& outcome) {
   if (!job.is_redrive) return;
   RedriveListener listener;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     const auto it = redrives_.find(job.source);
     if (it == redrives_.end()) return;
     listener = it->second.listener;

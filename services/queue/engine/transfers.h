@@ -15,8 +15,8 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "services/queue/core/decision.h"
 #include "services/queue/engine/registry.h"
 #include "services/queue/engine/shard_engine.h"
@@ -60,7 +60,7 @@ class Transfers {
   const ShardLookup shards_;
   const Clock& clock_;
 
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   // By source partition: one redrive runs for a queue at a time.
   absl::flat_hash_map<core::PartitionId, Redrive> redrives_ ABSL_GUARDED_BY(mu_);
 };

@@ -22,18 +22,18 @@ FaultInjector::FaultInjector(uint64_t seed, FaultChances chances)
     : seed_(seed), chances_(chances) {}
 
 void FaultInjector::ScriptAppends(absl::Span<const AppendFault> faults) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   append_script_.insert(append_script_.end(), faults.begin(), faults.end());
 }
 
 void FaultInjector::ScriptCalls(FaultPoint point, absl::Span<const CallFault> faults) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   auto& script = call_scripts_[point];
   script.insert(script.end(), faults.begin(), faults.end());
 }
 
 void FaultInjector::Heal() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   chances_ = {};
   append_script_.clear();
   call_scripts_.clear();
@@ -41,33 +41,33 @@ void FaultInjector::Heal() {
 }
 
 void FaultInjector::SetChances(const FaultChances& chances) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   chances_ = chances;
 }
 
 void FaultInjector::HoldAppends() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   hold_ = true;
 }
 
 void FaultInjector::ResumeAppends() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   hold_ = false;
 }
 
 void FaultInjector::AwaitHeldAppend() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const auto is_held = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return held_ > 0; };
-  mu_.Await(absl::Condition(&is_held));
+  mu_.Await(is_held);
 }
 
 int64_t FaultInjector::injected() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   return injected_;
 }
 
 AppendFault FaultInjector::NextAppend(int64_t stream) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   const std::optional<AppendFault> scripted = PopFront(append_script_);
   const AppendFault fault = scripted.has_value() ? *scripted : DrawAppend(stream);
   if (fault != AppendFault::kNone) ++injected_;
@@ -89,7 +89,7 @@ AppendFault FaultInjector::DrawAppend(int64_t stream) {
 }
 
 CallFault FaultInjector::NextCall(FaultPoint point, int64_t stream) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(&mu_);
   CallFault fault = CallFault::kNone;
   const std::optional<CallFault> scripted = PopFront(call_scripts_[point]);
   if (scripted.has_value()) {
@@ -105,12 +105,12 @@ CallFault FaultInjector::NextCall(FaultPoint point, int64_t stream) {
 void FaultInjector::Delay(int64_t stream) {
   absl::Duration delay;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(&mu_);
     if (Draw(stream) < chances_.slow) delay = chances_.slow_time;
     if (hold_) {
       ++held_;
       const auto goes_on = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return !hold_; };
-      mu_.Await(absl::Condition(&goes_on));
+      mu_.Await(goes_on);
       --held_;
     }
   }

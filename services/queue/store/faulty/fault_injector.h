@@ -15,9 +15,9 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "libs/base/mutex.h"
 
 namespace weir::queue::store {
 
@@ -93,7 +93,7 @@ class FaultInjector {
   double ChanceOf(FaultPoint point) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint64_t seed_;
-  mutable absl::Mutex mu_;
+  mutable Mutex mu_;
   FaultChances chances_ ABSL_GUARDED_BY(mu_);
   std::deque<AppendFault> append_script_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<FaultPoint, std::deque<CallFault>> call_scripts_ ABSL_GUARDED_BY(mu_);

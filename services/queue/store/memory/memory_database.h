@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "libs/base/clock.h"
+#include "libs/base/mutex.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -59,7 +59,7 @@ class MemoryDatabase {
   }
 
   const Clock& clock;
-  absl::Mutex mu;
+  Mutex mu;
   std::vector<MemoryShard> shards ABSL_GUARDED_BY(mu);
   std::map<std::string, MemoryReplica> replicas ABSL_GUARDED_BY(mu);
   std::map<core::QueueId, QueueRecord> queues ABSL_GUARDED_BY(mu);

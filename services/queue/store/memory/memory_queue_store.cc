@@ -14,7 +14,7 @@ MemoryQueueStore::MemoryQueueStore(const Clock& clock)
 MemoryQueueStore::~MemoryQueueStore() = default;
 
 absl::StatusOr<int> MemoryQueueStore::EnsureShards(int shard_count, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   if (db_->shards.empty()) db_->shards.resize(static_cast<size_t>(shard_count));
   return static_cast<int>(db_->shards.size());
 }
@@ -22,7 +22,7 @@ absl::StatusOr<int> MemoryQueueStore::EnsureShards(int shard_count, absl::Time) 
 absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const QueueName& name,
                                                           const QueueAttributes& attributes,
                                                           core::ShardId shard, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   if (!db_->HasShard(shard)) return NoSuchShardError(shard);
   for (const auto& [id, queue] : db_->queues) {
     if (queue.name == name) return QueueExistsError(name);
@@ -45,7 +45,7 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const QueueName& name,
 absl::StatusOr<QueueRecord> MemoryQueueStore::UpdateQueue(core::QueueId id, int64_t expected_version,
                                                           const QueueAttributes& attributes,
                                                           absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   const auto it = db_->queues.find(id);
   if (it == db_->queues.end()) return NoSuchQueueError(id);
   QueueRecord& record = it->second;
@@ -58,40 +58,40 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::UpdateQueue(core::QueueId id, int6
 }
 
 absl::Status MemoryQueueStore::DeleteQueue(core::QueueId id, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   if (db_->queues.erase(id) == 0) return NoSuchQueueError(id);
   ++db_->version;
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<QueueRecord>> MemoryQueueStore::ListQueues(absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   std::vector<QueueRecord> records;
   for (const auto& [id, record] : db_->queues) records.push_back(record);
   return records;
 }
 
 absl::StatusOr<int64_t> MemoryQueueStore::Version(absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   return db_->version;
 }
 
 absl::Status MemoryQueueStore::RenewReplica(absl::string_view replica, absl::string_view address,
                                             absl::Duration lease_time, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   db_->replicas[std::string(replica)] = {.address = std::string(address),
                                          .expires_at = db_->Now() + lease_time};
   return absl::OkStatus();
 }
 
 absl::Status MemoryQueueStore::ReleaseReplica(absl::string_view replica, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   db_->replicas.erase(std::string(replica));
   return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<ShardOwnership>> MemoryQueueStore::ListShards(absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   std::vector<ShardOwnership> shards;
   for (size_t i = 0; i < db_->shards.size(); ++i) {
     const MemoryShard& shard = db_->shards[i];
@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<ShardOwnership>> MemoryQueueStore::ListShards(absl::T
 
 absl::StatusOr<core::Epoch> MemoryQueueStore::AcquireShard(core::ShardId shard,
                                                            absl::string_view replica, absl::Time) {
-  absl::MutexLock lock(&db_->mu);
+  MutexLock lock(&db_->mu);
   if (!db_->HasShard(shard)) return NoSuchShardError(shard);
   MemoryShard& row = db_->shards[static_cast<size_t>(shard.value())];
   if (row.owner != replica && db_->IsAlive(row.owner)) return ShardHasOwnerError(shard, row.owner);

@@ -26,7 +26,7 @@ class MemoryShardLog final : public ShardLog {
       : db_(std::move(db)), shard_no_(shard) {}
 
   absl::StatusOr<Opened> Open(core::Epoch epoch) override {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     open_ = false;
     WEIR_CHECK(!outcome_.has_value(), "Open while an append is outstanding");
     if (!db_->HasShard(shard_no_)) return NoSuchShardError(shard_no_);
@@ -52,7 +52,7 @@ class MemoryShardLog final : public ShardLog {
 
   absl::Status ReadEvents(
       absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) override {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
@@ -64,7 +64,7 @@ class MemoryShardLog final : public ShardLog {
   absl::Status ReadMetas(
       absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit)
       override {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
@@ -78,7 +78,7 @@ class MemoryShardLog final : public ShardLog {
   // The commit happens here; FinishAppend only tells its outcome. A real store may commit at any moment in between.
   void BeginAppend(const AppendBatch& batch) override {
     WEIR_CHECK(!outcome_.has_value(), "an append is outstanding");
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     outcome_ = Append(batch);
     if (outcome_ != CommitOutcome::kCommitted) open_ = false;
   }
@@ -109,14 +109,14 @@ class MemoryShardLog final : public ShardLog {
 
   absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) override {
     {
-      absl::MutexLock lock(&db_->mu);
+      MutexLock lock(&db_->mu);
       if (open_ && !IsLive(segment)) return NoSuchSegmentError(shard_no_, segment);
     }
     return Collect([&](const MemoryMessageRow& row) { return row.meta.segment == segment; });
   }
 
   absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) override {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     WEIR_CHECK(!outcome_.has_value(), "an append is outstanding");
     WEIR_CHECK(first_log_no >= next_log_no_, "a segment must start above every row");
@@ -131,7 +131,7 @@ class MemoryShardLog final : public ShardLog {
   }
 
   absl::Status DropSegment(core::SegmentNo segment) override {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     WEIR_CHECK(segment != active_, "the active segment cannot be dropped");
     if (Shard().epoch != epoch_) {
@@ -193,7 +193,7 @@ class MemoryShardLog final : public ShardLog {
   absl::StatusOr<std::vector<StoredMessage>> Collect(
       absl::FunctionRef<bool(const MemoryMessageRow&)> wanted, size_t max_messages = SIZE_MAX,
       size_t max_bytes = SIZE_MAX) {
-    absl::MutexLock lock(&db_->mu);
+    MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     std::vector<const MemoryMessageRow*> rows;
     for (const auto& [number, segment] : Shard().segments) {

@@ -1,0 +1,300 @@
+// The engine over the store in memory: real threads, real waits, no sleeps. Time in deadlines is the machine's.
+#include "services/queue/engine/shard_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "libs/base/error.h"
+#include "services/queue/engine/queue_engine.h"
+#include "services/queue/store/faulty/faulty_queue_store.h"
+#include "services/queue/store/memory/memory_queue_store.h"
+
+namespace weir::queue::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::UnorderedElementsAre;
+
+absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
+
+core::ContentPtr Content(const std::string& body) {
+  auto content = std::make_shared<core::MessageContent>();
+  content->message_id = body;
+  content->body = body;
+  return content;
+}
+
+// A queue engine over a store that can fail, and verbs to use it.
+class EngineTest : public testing::Test {
+ protected:
+  EngineTest()
+      : store_(SystemClock()), leases_(store_, faults_), logs_(store_, faults_) {
+    Restart();
+  }
+
+  void Restart(ShardOptions options = {}) {
+    engine_.reset();
+    engine_ = std::make_unique<QueueEngine>(EngineOptions{.shards = 2, .shard = options}, store_,
+                                            leases_, logs_, SystemClock(), metrics_);
+    const absl::Status started = engine_->Start("here", Soon());
+    ASSERT_TRUE(started.ok()) << started;
+  }
+
+  QueueInfoPtr CreateQueue(const std::string& name, store::QueueAttributes attributes = {}) {
+    return engine_->registry()
+        .Create({.account = "000000000000", .region = "us-east-1", .name = name}, attributes, Soon())
+        .value();
+  }
+
+  ShardEngine& Shard(const QueueInfo& queue) { return engine_->shard(queue.address.shard); }
+
+  std::future<core::Reply> Submit(const QueueInfo& queue, core::Command command) {
+    auto promise = std::make_shared<std::promise<core::Reply>>();
+    std::future<core::Reply> future = promise->get_future();
+    const auto submitted = Shard(queue).Submit(std::move(command), [promise](core::Reply reply) {
+      promise->set_value(std::move(reply));
+      return true;
+    });
+    if (!submitted.ok()) promise->set_value(submitted.status());
+    return future;
+  }
+
+  absl::Status Send(const QueueInfo& queue, const std::vector<std::string>& bodies) {
+    core::Send send{.partition = queue.address.partition, .config = queue.config};
+    for (const std::string& body : bodies) send.messages.push_back({.content = Content(body)});
+    const core::Reply reply = Submit(queue, std::move(send)).get();
+    const auto* status = std::get_if<absl::Status>(&reply);
+    return status == nullptr ? absl::OkStatus() : *status;
+  }
+
+  core::Receive ReceiveCommand(const QueueInfo& queue, int max,
+                               absl::Duration wait = absl::ZeroDuration()) {
+    core::Receive receive{.partition = queue.address.partition, .config = queue.config,
+                          .max_messages = max};
+    if (wait > absl::ZeroDuration()) receive.wait_until = Shard(queue).Now() + wait;
+    return receive;
+  }
+
+  core::ReceiveReply Receive(const QueueInfo& queue, int max,
+                             absl::Duration wait = absl::ZeroDuration()) {
+    return std::get<core::ReceiveReply>(Submit(queue, ReceiveCommand(queue, max, wait)).get());
+  }
+
+  static std::vector<std::string> Bodies(const core::ReceiveReply& reply) {
+    std::vector<std::string> bodies;
+    for (const auto& message : reply.messages) bodies.push_back(message.content->body);
+    return bodies;
+  }
+
+  void Delete(const QueueInfo& queue, const core::ReceiveReply& received) {
+    core::Delete command{.partition = queue.address.partition};
+    for (const auto& message : received.messages) {
+      command.receipts.push_back({message.seq, message.receive_count});
+    }
+    std::get<core::DeleteReply>(Submit(queue, std::move(command)).get());
+  }
+
+  core::PartitionStats Stats(const QueueInfo& queue) { return engine_->Stats(queue).value(); }
+
+  store::FaultInjector faults_;
+  store::MemoryQueueStore store_;
+  store::FaultyLeaseStore leases_;
+  store::FaultyShardLogFactory logs_;
+  NoEngineMetrics metrics_;
+  std::unique_ptr<QueueEngine> engine_;
+};
+
+TEST_F(EngineTest, MessageGoesThroughAndIsGoneAfterItsDelete) {
+  const auto queue = CreateQueue("orders");
+  ASSERT_TRUE(Send(*queue, {"a", "b"}).ok());
+  const auto received = Receive(*queue, 10);
+  EXPECT_THAT(Bodies(received), ElementsAre("a", "b"));
+  EXPECT_EQ(Stats(*queue).in_flight, 2);
+  Delete(*queue, received);
+  EXPECT_EQ(Stats(*queue).in_flight, 0);
+  EXPECT_TRUE(Receive(*queue, 10).messages.empty());
+}
+
+TEST_F(EngineTest, WaitingReceiveGetsTheMessageThatComes) {
+  const auto queue = CreateQueue("orders");
+  auto waiting = Submit(*queue, ReceiveCommand(*queue, 10, absl::Seconds(20)));
+  while (Stats(*queue).waiting_receives == 0) std::this_thread::yield();
+  ASSERT_TRUE(Send(*queue, {"a"}).ok());
+  EXPECT_THAT(Bodies(std::get<core::ReceiveReply>(waiting.get())), ElementsAre("a"));
+}
+
+TEST_F(EngineTest, LongPollEndsEmptyWhenItsTimeIsOver) {
+  const auto queue = CreateQueue("orders");
+  EXPECT_TRUE(Receive(*queue, 1, absl::Milliseconds(20)).messages.empty());
+}
+
+TEST_F(EngineTest, MessageBecomesVisibleAgainByItself) {
+  store::QueueAttributes attributes;
+  attributes.visibility_timeout = absl::Seconds(1);
+  const auto queue = CreateQueue("orders", attributes);
+  ASSERT_TRUE(Send(*queue, {"a"}).ok());
+  EXPECT_EQ(Receive(*queue, 1).messages.at(0).receive_count, 1);
+  EXPECT_EQ(Receive(*queue, 1, absl::Seconds(20)).messages.at(0).receive_count, 2);
+}
+
+TEST_F(EngineTest, AcceptedMessagesAndReceiveCountsSurviveARestart) {
+  const auto queue = CreateQueue("orders");
+  ASSERT_TRUE(Send(*queue, {"a", "b", "c"}).ok());
+  Delete(*queue, Receive(*queue, 1));
+  Receive(*queue, 1);
+  Restart();
+  const auto again = engine_->registry().FindByArn(queue->arn);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(Stats(*again).ready, 1);
+  EXPECT_EQ(Stats(*again).in_flight, 1);
+  EXPECT_THAT(Bodies(Receive(*again, 10)), ElementsAre("c"));
+}
+
+TEST_F(EngineTest, DeepBacklogComesBackWholeThroughAWindow) {
+  Restart({.content_cache_bytes = 100'000, .refill_messages = 100, .segment_rows_max = 1'000});
+  const auto queue = CreateQueue("orders");
+  constexpr int kMessages = 6'000;
+  for (int i = 0; i < kMessages; i += 100) {
+    std::vector<std::string> bodies;
+    for (int j = i; j < i + 100; ++j) bodies.push_back(std::to_string(j));
+    ASSERT_TRUE(Send(*queue, bodies).ok());
+  }
+  EXPECT_EQ(Stats(*queue).ready, kMessages);
+  std::set<std::string> seen;
+  while (seen.size() < kMessages) {
+    const auto received = Receive(*queue, 10);
+    ASSERT_FALSE(received.messages.empty()) << seen.size();
+    for (const std::string& body : Bodies(received)) EXPECT_TRUE(seen.insert(body).second) << body;
+    Delete(*queue, received);
+  }
+  EXPECT_EQ(Stats(*queue).ready, 0);
+}
+
+TEST_F(EngineTest, AbandonedReceiveGivesItsMessagesBackAtOnce) {
+  const auto queue = CreateQueue("orders");
+  ASSERT_TRUE(Send(*queue, {"a"}).ok());
+  ASSERT_TRUE(Shard(*queue).Submit(ReceiveCommand(*queue, 1), [](core::Reply) { return false; }).ok());
+  const auto received = Receive(*queue, 1, absl::Seconds(20));
+  EXPECT_THAT(Bodies(received), ElementsAre("a"));
+  EXPECT_EQ(received.messages[0].receive_count, 2);
+}
+
+TEST_F(EngineTest, CancelledReceiveTakesNothing) {
+  const auto queue = CreateQueue("orders");
+  std::promise<core::Reply> reply;
+  const auto id = Shard(*queue).Submit(ReceiveCommand(*queue, 1, absl::Seconds(20)),
+                                       [&](core::Reply r) {
+                                         reply.set_value(std::move(r));
+                                         return false;
+                                       });
+  ASSERT_TRUE(id.ok());
+  Shard(*queue).Cancel(queue->address.partition, *id);
+  EXPECT_TRUE(absl::IsCancelled(std::get<absl::Status>(reply.get_future().get())));
+  ASSERT_TRUE(Send(*queue, {"a"}).ok());
+  EXPECT_EQ(Receive(*queue, 1).messages.at(0).receive_count, 1);
+}
+
+TEST_F(EngineTest, PoisonMessageEndsInTheDeadLetterQueueWithItsSource) {
+  const auto dlq = CreateQueue("dlq");
+  // On the same shard as its dead-letter queue, and on the other one: both kinds of move.
+  std::set<int> shards;
+  for (int i = 0; shards.size() < 2; ++i) {
+    store::QueueAttributes attributes;
+    attributes.visibility_timeout = absl::ZeroDuration();
+    attributes.redrive_policy = {dlq->arn, 2};
+    const auto queue = CreateQueue("orders" + std::to_string(i), attributes);
+    shards.insert(queue->address.shard.value());
+    ASSERT_TRUE(Send(*queue, {"poison"}).ok());
+    EXPECT_EQ(Receive(*queue, 1).messages.size(), 1u);
+    EXPECT_EQ(Receive(*queue, 1).messages.size(), 1u);
+    EXPECT_EQ(Receive(*queue, 1).messages.size(), 0u);
+    const auto dead = Receive(*dlq, 1, absl::Seconds(20));
+    ASSERT_EQ(dead.messages.size(), 1u);
+    EXPECT_EQ(dead.messages[0].receive_count, 3);
+    EXPECT_EQ(dead.messages[0].content->dead_letter_source_arn, queue->arn);
+    Delete(*dlq, dead);
+    EXPECT_EQ(Stats(*queue).ready + Stats(*queue).in_flight, 0);
+    EXPECT_EQ(Stats(*queue).dead_lettered, 1);
+  }
+}
+
+TEST_F(EngineTest, RedriveBringsMessagesBackToTheirSources) {
+  const auto dlq = CreateQueue("dlq");
+  std::vector<QueueInfoPtr> queues;
+  for (int i = 0; i < 4; ++i) {
+    store::QueueAttributes attributes;
+    attributes.visibility_timeout = absl::ZeroDuration();
+    attributes.redrive_policy = {dlq->arn, 1};
+    queues.push_back(CreateQueue("orders" + std::to_string(i), attributes));
+    ASSERT_TRUE(Send(*queues[i], {"m" + std::to_string(i)}).ok());
+    Receive(*queues[i], 1);
+    Receive(*queues[i], 1);
+  }
+  while (Stats(*dlq).ready < 4) std::this_thread::yield();
+  ASSERT_TRUE(engine_->move_tasks().Start(dlq, "", 0).ok());
+  for (int i = 0; i < 4; ++i) {
+    const auto received = Receive(*queues[i], 1, absl::Seconds(20));
+    EXPECT_THAT(Bodies(received), ElementsAre("m" + std::to_string(i)));
+    EXPECT_EQ(received.messages[0].receive_count, 1);
+  }
+  engine_->move_tasks().Stop();
+  const auto tasks = engine_->move_tasks().List(dlq->arn, 10);
+  ASSERT_EQ(tasks.size(), 1u);
+  EXPECT_EQ(tasks[0].state, MoveTaskState::kCompleted);
+  EXPECT_EQ(tasks[0].moved, 4);
+}
+
+TEST_F(EngineTest, DeletedQueueEndsItsLongPolls) {
+  const auto queue = CreateQueue("orders");
+  auto waiting = Submit(*queue, ReceiveCommand(*queue, 1, absl::Seconds(20)));
+  ASSERT_TRUE(engine_->DeleteQueue(*queue, Soon()).ok());
+  const core::Reply reply = waiting.get();
+  EXPECT_EQ(ReasonOf(std::get<absl::Status>(reply)), ErrorReason::kQueueDoesNotExist);
+}
+
+TEST_F(EngineTest, StopEndsLongPollsEmpty) {
+  const auto queue = CreateQueue("orders");
+  auto waiting = Submit(*queue, ReceiveCommand(*queue, 1, absl::Seconds(20)));
+  engine_->Stop();
+  EXPECT_TRUE(std::get<core::ReceiveReply>(waiting.get()).messages.empty());
+  EXPECT_EQ(ReasonOf(Send(*queue, {"late"})), ErrorReason::kShuttingDown);
+}
+
+TEST_F(EngineTest, SegmentsAreDroppedOnceTheirMessagesAreGone) {
+  Restart({.segment_rows_max = 50});
+  const auto queue = CreateQueue("orders");
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(Send(*queue, {std::to_string(i)}).ok());
+    Delete(*queue, Receive(*queue, 1));
+  }
+  auto log = store_.OpenLog(queue->address.shard);
+  const auto opened = log->Open(Shard(*queue).epoch());
+  ASSERT_TRUE(opened.ok());
+  EXPECT_LE(opened->segments.size(), 2u);
+}
+
+TEST_F(EngineTest, AnOldSurvivorIsCopiedForwardAndKeepsItsCount) {
+  Restart({.segment_rows_max = 50, .segments_max = 2});
+  const auto queue = CreateQueue("orders");
+  ASSERT_TRUE(Send(*queue, {"survivor"}).ok());
+  Receive(*queue, 1);
+  const auto other = CreateQueue("other");
+  for (int i = 0; i < 200; ++i) {
+    const auto& busy = i % 2 == 0 ? *queue : *other;
+    ASSERT_TRUE(Send(busy, {std::to_string(i)}).ok());
+    Delete(busy, Receive(busy, 1));
+  }
+  Restart({.segment_rows_max = 50, .segments_max = 2});
+  const auto again = engine_->registry().FindByArn(queue->arn);
+  EXPECT_EQ(Stats(*again).in_flight, 1);
+}
+
+}  // namespace
+}  // namespace weir::queue::engine
