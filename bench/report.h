@@ -1,0 +1,86 @@
+// What a workload is asked for and what it answers, alike for all workloads, so that their outputs can be laid side by side.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "bench/histogram.h"
+#include "bench/message_ledger.h"
+
+namespace weir::bench {
+
+struct Options {
+  std::string target;        // cycle: HOST:PORT of the queue service
+  std::string database_url;  // skip-locked and journal; optional for cycle, whose PostgreSQL it tells
+  int connections = 64;      // cyclers: each sends, receives and deletes, one call at a time
+  int channels = 4;          // cycle: TCP connections that carry them
+  int batch = 1;             // messages a call; journal: cycles a commit
+  int body = 100;            // bytes
+  int queues = 4;
+  int shards = 4;            // journal
+  double seconds = 10;
+  double warmup = 1;         // before the measurement begins
+  pid_t server_pid = 0;      // 0: not known
+  pid_t postgres_pid = 0;    // its first process; 0: found by database_url where possible
+  bool json = false;
+
+  // INVALID_ARGUMENT with the option, its value and what is allowed.
+  absl::Status Validate() const;
+};
+
+// What one thread measured.
+struct Measured {
+  Histogram send;
+  Histogram receive;
+  Histogram del;
+  Histogram end_to_end;  // a message: from the call that sends it to the answer of the call that deletes it
+  int64_t cycles = 0;    // messages sent, received and deleted
+  int64_t empty_receives = 0;
+
+  void Merge(const Measured& other);
+};
+
+// The CPU time of all who take part, between Start and Stop. A process that is not known is left out.
+class CpuMeter {
+ public:
+  CpuMeter(pid_t server_pid, pid_t postgres_pid)
+      : server_pid_(server_pid), postgres_pid_(postgres_pid) {}
+
+  void Start() { started_ = Now(); }
+  void Stop() { stopped_ = Now(); }
+
+  std::optional<double> client() const { return Between(&Times::client); }
+  std::optional<double> server() const { return Between(&Times::server); }
+  std::optional<double> postgres() const { return Between(&Times::postgres); }
+
+ private:
+  struct Times {
+    std::optional<double> client, server, postgres;
+  };
+  Times Now() const;
+  std::optional<double> Between(std::optional<double> Times::* which) const;
+
+  const pid_t server_pid_;
+  const pid_t postgres_pid_;
+  Times started_;
+  Times stopped_;
+};
+
+struct Report {
+  absl::string_view workload;
+  absl::Duration took;  // of the measurement, without warm-up and end
+  Measured measured;
+  std::optional<MessageLedger::Totals> messages;  // of the whole run; journal keeps no ledger
+  // Cycles that a journal appends have no calls.
+  bool has_calls = true;
+};
+
+// One JSON object in one line, or a table for people.
+std::string Format(const Options& options, const Report& report, const CpuMeter& cpu);
+
+}  // namespace weir::bench
