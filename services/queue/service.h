@@ -13,6 +13,9 @@
 
 namespace weir::queue {
 
+// Brings the database's schema up to date; what Start does first.
+absl::Status MigrateSchema(const std::string& database_url);
+
 class QueueServer {
  public:
   // Migrates the schema, takes the shards, listens. `metrics` must outlive the server.

@@ -1,0 +1,98 @@
+#include "services/queue/service.h"
+
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "libs/base/clock.h"
+#include "libs/base/status_macros.h"
+#include "libs/grpcx/server.h"
+#include "libs/observe/log.h"
+#include "libs/pg/migrator.h"
+#include "libs/pg/pool.h"
+#include "services/queue/api/queue_service.h"
+#include "services/queue/queue_metrics.h"
+#include "services/queue/schema.gen.h"
+#include "services/queue/store/pg/pg_queue_store.h"
+
+namespace weir::queue {
+namespace {
+
+constexpr absl::Duration kStartTimeout = absl::Seconds(60);
+// Calls that create, change and list queues.
+constexpr int kBlockingThreads = 4;
+constexpr size_t kBlockingQueueMax = 1'000;
+
+// The parts in the order in which they are built; they end in the reverse order.
+class Server final : public QueueServer {
+ public:
+  Server(const Config& config, observe::Metrics& metrics, store::PgQueueStore store)
+      : metrics_(metrics),
+        store_(std::move(store)),
+        shard_metrics_(metrics),
+        rpc_metrics_(metrics, "weir.queue.v1.QueueService"),
+        engine_({.replica = config.replica, .shards = config.shards, .lease_time = config.lease_time},
+                *store_.registry, *store_.leases, *store_.logs, SystemClock(), shard_metrics_),
+        blocking_(kBlockingThreads, kBlockingQueueMax),
+        context_{engine_, blocking_, rpc_metrics_, SystemClock()},
+        service_(context_),
+        collectable_(std::make_shared<QueueCollectable>(engine_, SystemClock())),
+        server_({.address = config.listen}) {}
+
+  ~Server() override { Stop(); }
+
+  absl::Status Start(const Config& config) {
+    WEIR_RETURN_IF_ERROR(engine_.Start(
+        config.advertise.empty() ? config.listen : config.advertise, absl::Now() + kStartTimeout));
+    server_.AddService(service_);
+    server_.BeforeDrain([this] { engine_.Stop(); });
+    WEIR_RETURN_IF_ERROR(server_.Start());
+    metrics_.Add(collectable_);
+    collecting_ = true;
+    return absl::OkStatus();
+  }
+
+  std::string address() const override { return server_.address(); }
+
+  void Stop() override {
+    if (std::exchange(collecting_, false)) metrics_.Remove(collectable_);
+    server_.Stop();
+    blocking_.Stop();
+    engine_.Stop();
+  }
+
+ private:
+  observe::Metrics& metrics_;
+  store::PgQueueStore store_;
+  ShardMetrics shard_metrics_;
+  grpcx::RpcMetrics rpc_metrics_;
+  engine::QueueEngine engine_;
+  runtime::ThreadPool blocking_;
+  api::Context context_;
+  api::QueueServiceImpl service_;
+  std::shared_ptr<QueueCollectable> collectable_;
+  bool collecting_ = false;
+  grpcx::Server server_;
+};
+
+}  // namespace
+
+absl::Status MigrateSchema(const std::string& database_url) {
+  pg::Pool pool({.dsn = database_url, .size = 1, .application_name = "weir-queue-migrate"});
+  return pg::Migrate(pool, "queue", schema::Migrations(), absl::Now() + kStartTimeout);
+}
+
+absl::StatusOr<std::unique_ptr<QueueServer>> QueueServer::Start(const Config& config,
+                                                                observe::Metrics& metrics) {
+  WEIR_RETURN_IF_ERROR(config.Validate());
+  WEIR_RETURN_IF_ERROR(MigrateSchema(config.database_url));
+  WEIR_ASSIGN_OR_RETURN(store::PgQueueStore store,
+                        store::CreatePgQueueStore({.database_url = config.database_url,
+                                                   .registry_connections = config.registry_connections,
+                                                   .lease_time = config.lease_time}));
+  auto server = std::make_unique<Server>(config, metrics, std::move(store));
+  WEIR_RETURN_IF_ERROR(server->Start(config));
+  observe::Log(observe::Level::kInfo, "queue service ready", {{"address", server->address()}});
+  return server;
+}
+
+}  // namespace weir::queue

@@ -1,0 +1,257 @@
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "services/queue/store/pg/pg_stores.h"
+#include "services/queue/store/pg/shard_schema.h"
+#include "services/queue/store/store_errors.h"
+
+namespace weir::queue::store {
+namespace {
+
+// Each shard takes a few entries of PostgreSQL's table of locks, so not all are made at once.
+constexpr int kShardsPerTransaction = 32;
+
+constexpr char kSelectQueues[] =
+    "SELECT q.queue_id, q.account, q.region, q.name, q.visibility_timeout_s, q.delay_s,"
+    " q.retention_s, q.receive_wait_time_s, q.maximum_message_bytes, q.dead_letter_queue_arn,"
+    " q.max_receive_count, q.redrive_permission, q.redrive_source_arns,"
+    " (extract(epoch FROM q.created_at) * 1000000)::bigint,"
+    " (extract(epoch FROM q.updated_at) * 1000000)::bigint, q.version, p.partition_id, p.shard"
+    " FROM queue.queues q JOIN queue.partitions p USING (queue_id)";
+constexpr int kPartitionColumn = 16;
+constexpr int kShardColumn = 17;
+
+// PostgreSQL's text form of an array.
+std::string ArrayLiteral(const std::vector<std::string>& values) {
+  std::string out = "{";
+  for (const std::string& value : values) {
+    absl::StrAppend(&out, out.size() > 1 ? "," : "", "\"");
+    for (const char c : value) {
+      if (c == '"' || c == '\\') out.push_back('\\');
+      out.push_back(c);
+    }
+    out.push_back('"');
+  }
+  return out + "}";
+}
+
+std::vector<std::string> ParseArray(const pqxx::field& field) {
+  std::vector<std::string> values;
+  pqxx::array_parser parser = field.as_array();
+  while (true) {
+    auto [what, value] = parser.get_next();
+    if (what == pqxx::array_parser::juncture::done) return values;
+    if (what == pqxx::array_parser::juncture::string_value) values.push_back(std::move(value));
+  }
+}
+
+absl::Duration SecondsOf(const pqxx::field& field) { return absl::Seconds(field.as<int64_t>()); }
+
+QueueRecord RecordOf(const pqxx::row& row) {
+  QueueRecord record{.id = core::QueueId(row[0].as<int64_t>()),
+                     .name = {.account = row[1].as<std::string>(),
+                              .region = row[2].as<std::string>(),
+                              .name = row[3].as<std::string>()},
+                     .created_at = absl::FromUnixMicros(row[13].as<int64_t>()),
+                     .updated_at = absl::FromUnixMicros(row[14].as<int64_t>()),
+                     .version = row[15].as<int64_t>()};
+  QueueAttributes& attributes = record.attributes;
+  attributes.visibility_timeout = SecondsOf(row[4]);
+  attributes.delay = SecondsOf(row[5]);
+  attributes.retention = SecondsOf(row[6]);
+  attributes.receive_wait_time = SecondsOf(row[7]);
+  attributes.maximum_message_bytes = row[8].as<int32_t>();
+  if (!row[9].is_null()) {
+    attributes.redrive_policy = {.dead_letter_queue_arn = row[9].as<std::string>(),
+                                 .max_receive_count = row[10].as<int32_t>()};
+  }
+  if (!row[11].is_null()) {
+    attributes.redrive_allow_policy = {
+        .permission = static_cast<RedrivePermission>(row[11].as<int16_t>()),
+        .source_queue_arns = ParseArray(row[12])};
+  }
+  return record;
+}
+
+// `rows` of kSelectQueues, a queue's together and in the order of its partitions.
+std::vector<QueueRecord> RecordsOf(const pqxx::result& rows) {
+  std::vector<QueueRecord> records;
+  for (const auto& row : rows) {
+    const core::QueueId id(row[0].as<int64_t>());
+    if (records.empty() || records.back().id != id) records.push_back(RecordOf(row));
+    records.back().partitions.push_back({core::ShardId(row[kShardColumn].as<int32_t>()),
+                                         core::PartitionId(row[kPartitionColumn].as<int64_t>()), id});
+  }
+  return records;
+}
+
+// As parameters, in the order of the columns.
+struct AttributeParams {
+  explicit AttributeParams(const QueueAttributes& attributes)
+      : visibility_timeout_s(absl::ToInt64Seconds(attributes.visibility_timeout)),
+        delay_s(absl::ToInt64Seconds(attributes.delay)),
+        retention_s(absl::ToInt64Seconds(attributes.retention)),
+        receive_wait_time_s(absl::ToInt64Seconds(attributes.receive_wait_time)),
+        maximum_message_bytes(attributes.maximum_message_bytes) {
+    if (attributes.redrive_policy.has_value()) {
+      dead_letter_queue_arn = attributes.redrive_policy->dead_letter_queue_arn;
+      max_receive_count = absl::StrCat(attributes.redrive_policy->max_receive_count);
+    }
+    if (attributes.redrive_allow_policy.has_value()) {
+      redrive_permission =
+          absl::StrCat(static_cast<int>(attributes.redrive_allow_policy->permission));
+      redrive_source_arns = ArrayLiteral(attributes.redrive_allow_policy->source_queue_arns);
+    }
+  }
+  // libpqxx passes a null pointer as NULL.
+  static const char* OrNull(const std::optional<std::string>& value) {
+    return value.has_value() ? value->c_str() : nullptr;
+  }
+
+  int64_t visibility_timeout_s;
+  int64_t delay_s;
+  int64_t retention_s;
+  int64_t receive_wait_time_s;
+  int32_t maximum_message_bytes;
+  std::optional<std::string> dead_letter_queue_arn;
+  std::optional<std::string> max_receive_count;
+  std::optional<std::string> redrive_permission;
+  std::optional<std::string> redrive_source_arns;
+};
+
+// Every change of a queue begins so: changes are serial, and replicas see that there was one.
+void RaiseVersion(pqxx::work& tx) {
+  tx.exec("UPDATE queue.settings SET registry_version = registry_version + 1");
+}
+
+std::optional<QueueRecord> FindQueue(pqxx::work& tx, core::QueueId id) {
+  std::vector<QueueRecord> records = RecordsOf(tx.exec_params(
+      std::string(kSelectQueues) + " WHERE q.queue_id = $1 ORDER BY p.number", id.value()));
+  if (records.empty()) return std::nullopt;
+  return std::move(records.front());
+}
+
+class PgRegistryStore final : public RegistryStore {
+ public:
+  explicit PgRegistryStore(std::shared_ptr<pg::Pool> pool) : pool_(std::move(pool)) {}
+
+  absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) override {
+    int stored = 0;
+    int made = -1;
+    while (made < stored) {
+      WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) {
+        // The row's lock keeps replicas that start together apart.
+        const pqxx::result settings = tx.exec_params(
+            "UPDATE queue.settings SET shard_count = coalesce(shard_count, $1)"
+            " RETURNING shard_count",
+            shard_count);
+        stored = settings[0][0].as<int>();
+        made = tx.exec("SELECT count(*) FROM queue.shards")[0][0].as<int>();
+        const int end = std::min(stored, made + kShardsPerTransaction);
+        for (; made < end; ++made) {
+          tx.exec(CreateShardSql(core::ShardId(made)));
+          tx.exec_params("INSERT INTO queue.shards (shard) VALUES ($1)", made);
+        }
+        return absl::OkStatus();
+      }));
+    }
+    return stored;
+  }
+
+  absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name, const QueueAttributes& attributes,
+                                          core::ShardId shard, absl::Time deadline) override {
+    const AttributeParams a(attributes);
+    std::optional<QueueRecord> record;
+    WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      RaiseVersion(tx);
+      const bool exists = !tx.exec_params("SELECT 1 FROM queue.shards WHERE shard = $1", shard.value())
+                               .empty();
+      if (!exists) return NoSuchShardError(shard);
+      const pqxx::result made = tx.exec_params(
+          "INSERT INTO queue.queues (account, region, name, visibility_timeout_s, delay_s,"
+          " retention_s, receive_wait_time_s, maximum_message_bytes, dead_letter_queue_arn,"
+          " max_receive_count, redrive_permission, redrive_source_arns, created_at, updated_at,"
+          " version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now(), now(), 1)"
+          " ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
+          name.account, name.region, name.name, a.visibility_timeout_s, a.delay_s, a.retention_s,
+          a.receive_wait_time_s, a.maximum_message_bytes, a.OrNull(a.dead_letter_queue_arn),
+          a.OrNull(a.max_receive_count), a.OrNull(a.redrive_permission),
+          a.OrNull(a.redrive_source_arns));
+      if (made.empty()) return QueueExistsError(name);
+      const core::QueueId id(made[0][0].as<int64_t>());
+      tx.exec_params("INSERT INTO queue.partitions (queue_id, number, shard) VALUES ($1, 0, $2)",
+                     id.value(), shard.value());
+      record = FindQueue(tx, id);
+      return absl::OkStatus();
+    }));
+    return *std::move(record);
+  }
+
+  absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
+                                          const QueueAttributes& attributes,
+                                          absl::Time deadline) override {
+    const AttributeParams a(attributes);
+    std::optional<QueueRecord> record;
+    WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      RaiseVersion(tx);
+      record = FindQueue(tx, id);
+      if (!record.has_value()) return NoSuchQueueError(id);
+      if (record->version != expected_version) return QueueChangedError(id);
+      tx.exec_params(
+          "UPDATE queue.queues SET visibility_timeout_s = $2, delay_s = $3, retention_s = $4,"
+          " receive_wait_time_s = $5, maximum_message_bytes = $6, dead_letter_queue_arn = $7,"
+          " max_receive_count = $8, redrive_permission = $9, redrive_source_arns = $10,"
+          " updated_at = now(), version = version + 1 WHERE queue_id = $1",
+          id.value(), a.visibility_timeout_s, a.delay_s, a.retention_s, a.receive_wait_time_s,
+          a.maximum_message_bytes, a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
+          a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns));
+      record = FindQueue(tx, id);
+      return absl::OkStatus();
+    }));
+    return *std::move(record);
+  }
+
+  absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) override {
+    return RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      RaiseVersion(tx);
+      const pqxx::result deleted =
+          tx.exec_params("DELETE FROM queue.queues WHERE queue_id = $1", id.value());
+      return deleted.affected_rows() == 0 ? NoSuchQueueError(id) : absl::OkStatus();
+    });
+  }
+
+  absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) override {
+    std::vector<QueueRecord> records;
+    WEIR_RETURN_IF_ERROR(ReadUntil(*pool_, deadline, [&](pqxx::work& tx) {
+      records = RecordsOf(tx.exec(std::string(kSelectQueues) + " ORDER BY q.queue_id, p.number"));
+      return absl::OkStatus();
+    }));
+    return records;
+  }
+
+  absl::StatusOr<int64_t> Version(absl::Time deadline) override {
+    int64_t version = 0;
+    WEIR_RETURN_IF_ERROR(ReadUntil(*pool_, deadline, [&](pqxx::work& tx) {
+      version = tx.exec("SELECT registry_version FROM queue.settings")[0][0].as<int64_t>();
+      return absl::OkStatus();
+    }));
+    return version;
+  }
+
+ private:
+  const std::shared_ptr<pg::Pool> pool_;
+};
+
+}  // namespace
+
+std::unique_ptr<RegistryStore> NewPgRegistryStore(std::shared_ptr<pg::Pool> pool) {
+  return std::make_unique<PgRegistryStore>(std::move(pool));
+}
+
+}  // namespace weir::queue::store
