@@ -37,12 +37,14 @@ void ShardState::Impl::Run(RequestId, const Refill& command) {
 
 void ShardState::Impl::Fill(Partition& partition, const Refill& command) {
   Backlog& backlog = partition.backlog;
+  Instant last = kLongAgo;
   for (const MessageMeta& meta : command.messages) {
-    if (backlog.Contains(meta.seq)) FillOne(partition, meta);
+    if (!backlog.Contains(meta.seq)) continue;  // It says nothing of the order of those that are.
+    FillOne(partition, meta);
+    last = ToInstant(meta.sent_at);
   }
   backlog.AdvanceTo(command.scanned_to);
-  if (!backlog.empty() && backlog.in_order() && !command.messages.empty()) {
-    const Instant last = ToInstant(command.messages.back().sent_at);
+  if (!backlog.empty() && backlog.in_order()) {
     backlog.RaiseOldest(std::max(backlog.oldest_sent_at(), last));
   }
 }
@@ -55,6 +57,8 @@ void ShardState::Impl::FillOne(Partition& partition, const MessageMeta& meta) {
                .visible_at = ToInstant(meta.visible_at),
                .receive_count = meta.receive_count,
                .segment = meta.segment});
+  // A sweep of the backlog that is under way will not find it any more.
+  ArmSweep(partition, ToInstant(meta.sent_at));
 }
 
 void ShardState::Impl::ContinueSweep(Partition& partition, const Refill& command) {
@@ -167,7 +171,7 @@ void ShardState::Impl::ArmSweep(Partition& partition, Instant sent_at) {
 void ShardState::Impl::ArmSweepAt(Partition& partition, Instant due) {
   if (due >= partition.sweep_at) return;
   partition.sweep_at = due;
-  timers.Push({due, TimerKind::kSweep, 0, &partition});
+  timers.Push({due, TimerKind::kSweep, partition.id.value(), &partition});
 }
 
 }  // namespace weir::queue::core

@@ -15,8 +15,7 @@ constexpr size_t kStaleTimersSlack = 1'024;
 
 }  // namespace
 
-// ---- The way of a command
-// -------------------------------------------------------------------------------------------
+// ---- The way of a command -----------------------------------------------------------------------
 
 Decision ShardState::Impl::Decide(RequestId request, const Command& command, Instant now) {
   now_ = std::max(now_, now);
@@ -148,8 +147,7 @@ AppendEvent& ShardState::Impl::Append(EventKind kind, Partition& partition, Mess
   return std::get<AppendEvent>(out_.mutations.back());
 }
 
-// ---- Commands about a whole partition
-// -------------------------------------------------------------------------------
+// ---- Commands about a whole partition -----------------------------------------------------------
 
 void ShardState::Impl::Run(RequestId request, const Purge& command) {
   Partition* partition = FindPartition(command.partition);
@@ -194,8 +192,7 @@ void ShardState::Impl::Run(RequestId, const Configure& command) {
 
 void ShardState::Impl::Run(RequestId, const Tick&) {}
 
-// ---- What can be asked
-// ----------------------------------------------------------------------------------------------
+// ---- What can be asked --------------------------------------------------------------------------
 
 PartitionStats ShardState::Impl::StatsOf(Partition& partition) const {
   PartitionStats stats{.ready = partition.ready() + partition.backlog.count(),

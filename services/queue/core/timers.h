@@ -19,7 +19,7 @@ struct Partition;
 enum class TimerKind : uint8_t {
   kMessage,  // key: seq. A delay or a visibility timeout ends.
   kWaiter,   // key: request id. A parked receive has waited long enough.
-  kSweep,    // key: 0. A message of the partition may have reached its retention.
+  kSweep,    // key: partition id. A message of the partition may have reached its retention.
 };
 
 // 24 bytes: there is one for every delayed message.
@@ -63,8 +63,8 @@ class TimerHeap {
   }
 
  private:
-  // Ties are broken by kind and key, so messages that come due together do so in the order of their
-  // seq.
+  // Ties are broken by kind and key, so what comes due together does so in an order that does not
+  // depend on the past: messages in the order of their seq.
   static bool Later(const Timer& a, const Timer& b) {
     if (a.at != b.at) return a.at > b.at;
     if (a.kind_bits != b.kind_bits) return a.kind_bits > b.kind_bits;

@@ -41,7 +41,8 @@ MessageSeq ShardState::Impl::Accept(const AcceptTransfer& command,
 void ShardState::Impl::Run(RequestId request, const FinishTransfer& command) {
   Partition* partition = FindPartition(command.partition);
   if (partition == nullptr) return Reply(request, TransferReply{});
-  // After a restart it is untouched again. It will be taken again, and the destination recognises it.
+  // After a restart it is untouched again (or gone: that cannot be told apart). It will be taken
+  // again, and the destination recognises it.
   if (partition->backlog.Contains(command.seq)) return Reply(request, NotMoving(command.seq));
   // Else in whatever state a restart has put it: the destination has the message.
   const Message* message = partition->Find(command.seq);
@@ -60,7 +61,8 @@ void ShardState::Impl::Run(RequestId request, const MoveWithinShard& command) {
   }
   // Gone: purged or deleted meanwhile, so there is nothing left to move.
   if (message == nullptr) return Reply(request, TransferReply{});
-  // One commit carries both halves, so it is never repeated and need not be recognised, unless an attempt before it had two.
+  // One commit carries both halves, so it is never repeated and need not be recognised, unless an
+  // attempt before it had two.
   if (!acceptances.contains(transfer)) Accept(command.destination, std::nullopt);
   FinishMove(*source, seq, *source->Find(seq));
   Reply(request, TransferReply{});

@@ -54,7 +54,7 @@ absl::Status LossError(store::CommitOutcome outcome) {
                        "Another replica has taken over this queue's shard; try again.");
     case store::CommitOutcome::kInDoubt:
       return MakeError(ErrorReason::kOutcomeUnknown,
-                       "The connection to the store broke during the commit, so it is unknown "
+                       "The connection to the store broke around the commit, so it is unknown "
                        "whether the change was made.");
     case store::CommitOutcome::kCommitted:
     case store::CommitOutcome::kRejected:
@@ -241,7 +241,8 @@ bool ShardEngine::Serve() {
         mailbox_.Take(absl::ZeroDuration(), options_.group_items_max, options_.group_bytes_max);
     if (mail.empty() && own_.empty()) {
       Release(previous);
-      if (own_.empty() && !stopping_.load()) {
+      // The first Take may have swallowed the wake of an inspector.
+      if (own_.empty() && !stopping_.load() && !HasInspectors()) {
         mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
       }
     }
@@ -262,6 +263,11 @@ bool ShardEngine::Serve() {
     }
     previous = std::move(group);
   }
+}
+
+bool ShardEngine::HasInspectors() {
+  MutexLock lock(&inspect_mu_);
+  return !inspectors_.empty();
 }
 
 void ShardEngine::DecideMail(std::vector<Mail> mail, Group& group) {
@@ -315,9 +321,10 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
     NoteCommitted(group.batch);
     segments_.back().bytes += group.bytes;
   }
-  if (!ResolveContents(group)) return false;
-  for (const core::Effect& effect : std::exchange(group.effects, {})) {
-    if (!CarryOut(effect)) return false;
+  if (!ResolveContents(group) || !CarryOutAll(group)) {
+    // The group is durable, but its replies are lost with the state.
+    if (!group.batch.empty()) lost_by_ = store::CommitOutcome::kInDoubt;
+    return false;
   }
   std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors;
   {
@@ -371,6 +378,13 @@ bool ShardEngine::ResolveContents(Group& group) {
       WEIR_CHECK(it != found.end(), "a live message has no row in the store");
       message.content = it->second;
     }
+  }
+  return true;
+}
+
+bool ShardEngine::CarryOutAll(Group& group) {
+  for (const core::Effect& effect : std::exchange(group.effects, {})) {
+    if (!CarryOut(effect)) return false;
   }
   return true;
 }

@@ -118,6 +118,7 @@ class ShardEngine {
   absl::Status Recover(const store::ShardLog::Opened& opened);
   // Decides and commits until stopped (true) or the shard is lost (false).
   bool Serve();
+  bool HasInspectors();
   void Lose();
   absl::Duration UntilNextTimer() const;
 
@@ -126,6 +127,7 @@ class ShardEngine {
   bool Commit(Group& group, Group& previous);
   void NoteCommitted(const store::AppendBatch& batch);
   bool ResolveContents(Group& group);
+  bool CarryOutAll(Group& group);
   bool CarryOut(const core::Effect& effect);
   bool Refill(const core::NeedRefill& need);
   bool StartTransfer(const core::Transfer& transfer);

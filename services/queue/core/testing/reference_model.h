@@ -1,8 +1,10 @@
-// What a shard must do, written so that it is obviously right: a map of messages and linear scans, no windows, no heaps, no
-// rows. It does not predict which ready message a receive gets (the order is only roughly first in, first out); it checks that
-// what the core chose was allowed, and that nothing was withheld.
+// What a shard must do, written so that it is obviously right: a map of messages and linear scans,
+// no windows, no heaps, no rows. It does not predict which ready message a receive gets (the order
+// is only roughly first in, first out); it checks that what the core chose was allowed, and that
+// nothing was withheld.
 //
-// Use: BeginAt(now), then Check(request, command, decision) for every decision, in order. Violations are collected as sentences.
+// Use: Check(request, command, decision, now) for every decision, in order.
+// Violations are collected as sentences.
 #pragma once
 
 #include <map>
@@ -48,7 +50,7 @@ class ReferenceModel {
     ConfigPtr config;
     std::map<MessageSeq, Message> messages;
     PartitionStats totals;
-    bool reading = false;  // a NeedRefill is outstanding
+    std::optional<MessageSeq> reading;  // `from` of the outstanding NeedRefill
   };
 
   explicit ReferenceModel(const ShardLimits& limits) : limits_(limits) {}
@@ -59,10 +61,8 @@ class ReferenceModel {
   void CheckStats(const ShardState& state);
   // The process died: what is not in rows is forgotten.
   void Crash(absl::Time now);
-  // A Refill is about to be given to the state.
-  void NoteAnswered(PartitionId partition) { PartitionOf(partition).reading = false; }
-  // Nothing that has expired is left. True once every sweep had its time.
-  bool HasExpired(absl::Time now) const;
+  // The live messages whose retention has ended: none, once every sweep had its time.
+  std::vector<MessageSeq> Expired() const;
 
   const std::map<PartitionId, Partition>& partitions() const { return partitions_; }
   const std::map<RequestId, Waiter>& waiters() const { return waiters_; }
@@ -76,6 +76,7 @@ class ReferenceModel {
   Partition& PartitionOf(PartitionId id) { return partitions_[id]; }
   Message* Find(PartitionId partition, MessageSeq seq);
   void Adopt(PartitionId id, const ConfigPtr& config);
+  void NoteAnswered(const Refill& refill);
   void MakeDue();
   bool IsExpired(const Partition& partition, const Message& message) const;
   bool MustDeadLetter(const Partition& partition, const Message& message) const;
@@ -83,7 +84,8 @@ class ReferenceModel {
   PartitionStats PartitionStatsOf(PartitionId id) const;
   void Fail(const std::string& sentence);
 
-  // What the command does before anything is answered, for commands without a reply and those whose effect is all their own.
+  // What the command does before anything is answered, for commands without a reply and those whose
+  // effect is all their own.
   void Before(const Command& command, const Decision& decision);
   // Turns the reply to the command itself into changes.
   void Answer(RequestId request, const Command& command, const Reply& reply);
@@ -107,7 +109,9 @@ class ReferenceModel {
   void CheckEffects(const Decision& decision);
   void CheckTransfer(const Transfer& transfer);
   void CheckNothingWithheld(const Partition& partition);
-  void CheckExpired(const Decision& decision);
+  // Takes out of the list what may expire by now. An expiry frees a place among the messages in
+  // flight, so most come before the replies; that of a message that a reply tells of comes after.
+  void ApplyExpiries(std::vector<const AppendEvent*>& expiries);
   void CheckNobodyIsForgotten();
 
   const ShardLimits limits_;

@@ -12,7 +12,8 @@ namespace weir::queue::core::testing {
 void SimStore::Append(const Decision& decision) {
   for (const Mutation& row : decision.mutations) {
     if (const auto* message = std::get_if<AppendMessage>(&row)) {
-      WEIR_CHECK(message->meta.segment == active(), "a row for another segment than the active one");
+      WEIR_CHECK(message->meta.segment == active(),
+                 "a row for another segment than the active one");
     }
     segments_.back().rows.push_back(row);
   }
@@ -95,13 +96,15 @@ ShardState SimStore::Recover(LogNo next_log_no, absl::Time now, const ShardLimit
   RecoveryBuilder builder(next_log_no, active(), now, limits);
   for (const Segment* segment : order) {
     for (const Mutation& row : segment->rows) {
-      if (const auto* event = std::get_if<AppendEvent>(&row)) builder.AddEvent(segment->number, *event);
+      if (const auto* event = std::get_if<AppendEvent>(&row))
+        builder.AddEvent(segment->number, *event);
     }
   }
   for (const Segment* segment : order) {
     for (const Mutation& row : segment->rows) {
       const auto* message = std::get_if<AppendMessage>(&row);
-      if (message != nullptr) builder.AddMessage(message->partition, message->log_no, message->meta);
+      if (message != nullptr)
+        builder.AddMessage(message->partition, message->log_no, message->meta);
     }
   }
   return std::move(builder).Build();

@@ -1,4 +1,5 @@
-// A store for tests of the core: keeps every decided row in segments and reads them back, as a real one would.
+// A store for tests of the core: keeps every decided row in segments and reads them back, as a real
+// one would.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,8 @@ class SimStore {
   SegmentNo active() const { return segments_.back().number; }
   std::vector<SegmentNo> segments() const;
 
-  // The answer of effect NeedRefill: at most `max_messages` of the newest rows, in seq order. `next_log_no`: above every row.
+  // The answer of effect NeedRefill: at most `max_messages` of the newest rows, in seq order.
+  // `next_log_no`: above every row.
   Refill Read(const NeedRefill& need, size_t max_messages, LogNo next_log_no) const;
   CopyForward ReadSegment(SegmentNo segment) const;
   // Where the message's newest row stands; segment 0: nowhere.

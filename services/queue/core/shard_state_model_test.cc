@@ -1,0 +1,525 @@
+// Random commands, faults and restarts against the reference model. Every run has a seed:
+//
+//   WEIR_SEED=17 shard_state_model_test        repeats one run
+//   WEIR_MODEL_RUNS=100000 shard_state_model_test  many more runs than by default
+//
+// Two equal states go through each run. One is told of time before every command (Tick) and the
+// other is not: their decisions must be the same, so what comes due is applied before a command,
+// and equal inputs give equal outputs. The store answers reads of the backlog late, transfers end
+// in every way, segments come and go, and the process dies at any moment.
+#include <cstdlib>
+#include <deque>
+#include <iterator>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gtest/gtest.h"
+#include "services/queue/core/shard_state.h"
+#include "services/queue/core/testing/print.h"
+#include "services/queue/core/testing/reference_model.h"
+#include "services/queue/core/testing/sim_store.h"
+
+namespace weir::queue::core::testing {
+namespace {
+
+constexpr int kPartitions = 3;
+constexpr PartitionId kForeign(1000);  // on another shard
+constexpr int kSteps = 400;
+constexpr int kMaxBatch = 4;
+// As many as take a few seconds; sanitizers slow them down.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr uint64_t kDefaultRuns = 150;
+#else
+constexpr uint64_t kDefaultRuns = 1'000;
+#endif
+constexpr size_t kTraceLines = 4'000;
+
+class Simulation {
+ public:
+  explicit Simulation(uint64_t seed)
+      : random_(seed),
+        limits_(RandomLimits()),
+        ticked_(LogNo(1), SegmentNo(1), limits_),
+        plain_(LogNo(1), SegmentNo(1), limits_),
+        store_(SegmentNo(1)),
+        model_(limits_) {
+    for (int i = 1; i <= kPartitions; ++i) configs_.push_back(RandomConfig());
+  }
+
+  // The first violation with the trace that led to it; empty: none.
+  std::string Go() {
+    for (int i = 0; i < kSteps && ok(); ++i) Step();
+    if (ok()) Quiesce();
+    if (ok()) Drain();
+    if (ok()) return "";
+    return absl::StrCat(absl::StrJoin(trace_, "\n"), "\n",
+                        model_.violations().empty() ? fault_ : model_.violations().front());
+  }
+
+ private:
+  struct Read {
+    NeedRefill need;
+    std::optional<Refill> answer;  // read, but not yet given
+  };
+  struct Move {
+    Transfer transfer;
+    std::optional<PartitionId> accepted_by;
+    bool lost = false;  // the source has died since
+  };
+  struct Known {
+    PartitionId partition;
+    Receipt receipt;
+  };
+
+  bool ok() const { return model_.violations().empty() && fault_.empty(); }
+  void Fault(const std::string& sentence) {
+    if (fault_.empty()) fault_ = sentence;
+  }
+
+  // ---- Chance ----
+  int Random(int below) { return std::uniform_int_distribution<int>(0, below - 1)(random_); }
+  bool OneIn(int n) { return Random(n) == 0; }
+  PartitionId AnyPartition() { return PartitionId(1 + Random(kPartitions)); }
+  const ConfigPtr& ConfigOf(PartitionId id) {
+    return configs_[static_cast<size_t>(id.value() - 1)];
+  }
+  template <typename T>
+  T& AnyOf(std::vector<T>& items) {
+    return items[static_cast<size_t>(Random(static_cast<int>(items.size())))];
+  }
+
+  ShardLimits RandomLimits() {
+    ShardLimits limits;
+    // As in earnest, no receive and no send is larger than either.
+    limits.ready_window = static_cast<size_t>(kMaxBatch + 2 + Random(4));
+    limits.refill_below = limits.ready_window - 1 - static_cast<size_t>(Random(2));
+    limits.max_in_flight = 2 + Random(12);
+    limits.max_waiters = static_cast<size_t>(1 + Random(5));
+    return limits;
+  }
+
+  ConfigPtr RandomConfig() {
+    constexpr int kRetentions[] = {60, 90, 3'600, 345'600, 1'209'600};
+    QueueConfig config{.version = ++version_};
+    config.visibility_timeout = absl::Seconds(OneIn(6) ? 0 : 1 + Random(30));
+    config.delay = absl::Seconds(OneIn(5) ? Random(20) : 0);
+    config.retention = absl::Seconds(kRetentions[Random(5)]);
+    if (OneIn(2)) {
+      config.redrive = QueueConfig::Redrive{
+          .max_receive_count = 1 + Random(3),
+          .dead_letter = {.shard = ShardId(0), .partition = AnyPartition(), .queue = QueueId(1)}};
+    }
+    return std::make_shared<const QueueConfig>(std::move(config));
+  }
+
+  absl::Duration RandomTimeout() {
+    constexpr int kSeconds[] = {0, 0, 1, 5, 20, 600, 43'200};
+    return absl::Seconds(kSeconds[Random(7)]);
+  }
+
+  ContentPtr NewContent() {
+    auto content = std::make_shared<MessageContent>();
+    content->message_id = absl::StrCat("m", ++contents_);
+    return content;
+  }
+
+  // ---- One decision ----
+  RequestId Decide(const Command& command) {
+    const RequestId request(++requests_);
+    trace_.push_back(
+        absl::StrCat("@", absl::ToUnixMicros(now_), " #", request.value(), " ", Print(command)));
+    Decision tick = ticked_.Decide(RequestId(), Tick{}, now_);
+    Accept(RequestId(), Tick{}, tick);
+    Decision decision = ticked_.Decide(request, command, now_);
+    Accept(request, command, decision);
+    CheckTwin(tick, decision, plain_.Decide(request, command, now_));
+    model_.CheckStats(ticked_);
+    while (trace_.size() > kTraceLines) trace_.pop_front();
+    return request;
+  }
+
+  void Accept(RequestId request, const Command& command, const Decision& decision) {
+    const std::string text = Print(decision);
+    if (!text.empty()) trace_.push_back(text);
+    store_.Append(decision);
+    model_.Check(request, command, decision, now_);
+    for (const auto& [id, reply] : decision.replies) {
+      const auto* receive = std::get_if<ReceiveReply>(&reply);
+      if (receive == nullptr) continue;
+      for (const ReceivedMessage& message : receive->messages) {
+        known_.push_back({receive->partition, {message.seq, message.receive_count}});
+      }
+    }
+    for (const Effect& effect : decision.effects) {
+      if (const auto* need = std::get_if<NeedRefill>(&effect)) reads_.push_back({*need, {}});
+      if (const auto* transfer = std::get_if<Transfer>(&effect)) moves_.push_back({*transfer, {}});
+    }
+  }
+
+  void CheckTwin(Decision tick, const Decision& decision, const Decision& twin) {
+    const auto append = [](auto& to, const auto& from) {
+      to.insert(to.end(), from.begin(), from.end());
+    };
+    append(tick.mutations, decision.mutations);
+    append(tick.replies, decision.replies);
+    append(tick.effects, decision.effects);
+    if (Print(tick) != Print(twin))
+      Fault("without a Tick before it the decision is:\n" + Print(twin));
+  }
+
+  // ---- Steps ----
+  void Step() {
+    using Action = void (Simulation::*)();
+    struct Weighted {
+      int weight;
+      Action action;
+    };
+    static constexpr Weighted kActions[] = {
+        {40, &Simulation::DoSend},        {40, &Simulation::DoReceive},
+        {4, &Simulation::DoCancel},       {25, &Simulation::DoDelete},
+        {12, &Simulation::DoChange},      {6, &Simulation::DoRelease},
+        {1, &Simulation::DoPurge},        {1, &Simulation::DoDrop},
+        {3, &Simulation::DoConfigure},    {25, &Simulation::DoRefill},
+        {20, &Simulation::DoMove},        {8, &Simulation::DoAcceptForeign},
+        {4, &Simulation::DoForget},       {5, &Simulation::DoTake},
+        {3, &Simulation::DoStartSegment}, {4, &Simulation::DoDropOldest},
+        {3, &Simulation::DoCopyForward},  {2, &Simulation::DoCrash},
+        {30, &Simulation::DoAdvance},
+    };
+    int total = 0;
+    for (const Weighted& entry : kActions) total += entry.weight;
+    int left = Random(total);
+    for (const Weighted& entry : kActions) {
+      left -= entry.weight;
+      if (left >= 0) continue;
+      (this->*entry.action)();
+      break;
+    }
+    CheckSegments();
+  }
+
+  void DoSend() {
+    const PartitionId id = AnyPartition();
+    Send send{.partition = id, .config = ConfigOf(id)};
+    for (int i = 1 + Random(kMaxBatch); i > 0; --i) {
+      std::optional<absl::Duration> delay;
+      if (OneIn(3)) delay = absl::Seconds(OneIn(2) ? 0 : Random(30));
+      send.messages.push_back({NewContent(), delay});
+    }
+    Decide(send);
+  }
+
+  void DoReceive() {
+    const PartitionId id = AnyPartition();
+    Receive receive{.partition = id, .config = ConfigOf(id), .max_messages = 1 + Random(kMaxBatch)};
+    if (OneIn(3)) receive.visibility_timeout = RandomTimeout();
+    if (OneIn(2)) receive.wait_until = now_ + absl::Seconds(Random(20));
+    Decide(receive);
+  }
+
+  void DoCancel() {
+    if (model_.waiters().empty()) return;
+    const auto it =
+        std::next(model_.waiters().begin(), Random(static_cast<int>(model_.waiters().size())));
+    Decide(CancelReceive{it->second.partition, it->first});
+  }
+
+  // Mostly one of the last receives, sometimes an old one, seldom one that never was.
+  Known AnyReceipt() {
+    if (known_.empty() || OneIn(40)) {
+      return {AnyPartition(), {MessageSeq(1 + Random(requests_)), 1 + Random(3)}};
+    }
+    const size_t last = std::min<size_t>(known_.size(), OneIn(4) ? known_.size() : 8);
+    return known_[known_.size() - 1 - static_cast<size_t>(Random(static_cast<int>(last)))];
+  }
+
+  void DoDelete() {
+    const Known first = AnyReceipt();
+    Delete command{.partition = first.partition, .receipts = {first.receipt}};
+    for (int i = Random(3); i > 0; --i) {
+      const Known other = AnyReceipt();
+      if (other.partition == first.partition) command.receipts.push_back(other.receipt);
+    }
+    Decide(command);
+  }
+
+  void DoChange() {
+    const Known known = AnyReceipt();
+    Decide(ChangeVisibility{.partition = known.partition,
+                            .entries = {{known.receipt, RandomTimeout()}}});
+  }
+
+  void DoRelease() {
+    const Known known = AnyReceipt();
+    Decide(ReleaseLease{.partition = known.partition, .receipt = known.receipt});
+  }
+
+  void DoPurge() { Decide(Purge{AnyPartition()}); }
+  void DoDrop() { Decide(DropPartition{AnyPartition()}); }
+
+  void DoConfigure() {
+    const PartitionId id = AnyPartition();
+    configs_[static_cast<size_t>(id.value() - 1)] = RandomConfig();
+    Decide(Configure{id, ConfigOf(id)});
+  }
+
+  // A read may be done long before its answer is given.
+  void DoRefill() {
+    if (reads_.empty()) return;
+    Read& read = AnyOf(reads_);
+    if (!read.answer.has_value()) {
+      read.answer =
+          store_.Read(read.need, static_cast<size_t>(1 + Random(5)), ticked_.next_log_no());
+      if (OneIn(3)) return;
+    }
+    const Refill refill = *read.answer;
+    reads_.erase(reads_.begin() + (&read - reads_.data()));
+    Decide(refill);
+  }
+
+  void DoMove() {
+    if (moves_.empty()) return;
+    const int index = Random(static_cast<int>(moves_.size()));
+    // A decision may begin further moves, so nothing refers into the list.
+    const Move move = moves_[static_cast<size_t>(index)];
+    const PartitionId source = move.transfer.source;
+    const MessageSeq seq = move.transfer.meta.seq;
+    if (move.accepted_by.has_value()) {
+      if (OneIn(4)) return (void)Decide(AcceptOf(move, *move.accepted_by));  // repeated
+      Decide(FinishTransfer{source, seq});
+    } else if (move.lost || OneIn(4)) {
+      if (!move.lost) Decide(AbortTransfer{source, seq});
+    } else if (OneIn(2)) {
+      Decide(MoveWithinShard{source, AcceptOf(move, AnyPartition())});
+    } else {
+      const PartitionId destination = AnyPartition();
+      moves_[static_cast<size_t>(index)].accepted_by = destination;
+      return (void)Decide(AcceptOf(move, destination));
+    }
+    moves_.erase(moves_.begin() + index);
+  }
+
+  AcceptTransfer AcceptOf(const Move& move, PartitionId destination) {
+    const MessageMeta& meta = move.transfer.meta;
+    const bool redrive = !move.transfer.destination.has_value();
+    return {.partition = destination,
+            .config = ConfigOf(destination),
+            .transfer = {move.transfer.source, meta.seq},
+            .sent_at = redrive ? now_ : meta.sent_at,
+            .receive_count = redrive ? 0 : meta.receive_count,
+            .content = NewContent()};
+  }
+
+  void DoAcceptForeign() {
+    if (foreign_.empty() || OneIn(2)) {
+      const PartitionId id = AnyPartition();
+      foreign_.push_back({.partition = id,
+                          .config = ConfigOf(id),
+                          .transfer = {kForeign, MessageSeq(++foreign_seq_)},
+                          .sent_at = now_ - absl::Seconds(Random(3'600)),
+                          .receive_count = Random(4),
+                          .content = NewContent()});
+      Decide(foreign_.back());
+    } else {
+      AcceptTransfer& repeated = AnyOf(foreign_);
+      repeated.config = ConfigOf(repeated.partition);
+      Decide(repeated);
+    }
+  }
+
+  void DoForget() {
+    if (model_.accepted().empty()) return;
+    const auto it =
+        std::next(model_.accepted().begin(), Random(static_cast<int>(model_.accepted().size())));
+    const TransferId transfer = it->first;
+    // The source repeats nothing after it has finished.
+    for (size_t i = 0; i < moves_.size(); ++i) {
+      const Transfer& move = moves_[i].transfer;
+      if (move.source == transfer.source_partition && move.meta.seq == transfer.source_seq) return;
+    }
+    std::erase_if(foreign_,
+                  [&](const AcceptTransfer& accept) { return accept.transfer == transfer; });
+    Decide(ForgetTransfer{AnyPartition(), transfer});
+  }
+
+  void DoTake() {
+    const PartitionId id = AnyPartition();
+    Decide(TakeForRedrive{id, ConfigOf(id), 1 + Random(4)});
+  }
+
+  void DoStartSegment() {
+    const SegmentNo next = store_.active().Next();
+    trace_.push_back(absl::StrCat("start segment ", next.value()));
+    store_.Start(next);
+    ticked_.StartSegment(next);
+    plain_.StartSegment(next);
+  }
+
+  void DoDropOldest() {
+    if (store_.oldest() == store_.active() || ticked_.LiveInSegment(store_.oldest()) > 0) return;
+    trace_.push_back(absl::StrCat("drop segment ", store_.oldest().value()));
+    store_.Drop(store_.oldest());
+  }
+
+  void DoCopyForward() {
+    if (store_.oldest() == store_.active()) return;
+    const SegmentNo oldest = store_.oldest();
+    Decide(store_.ReadSegment(oldest));
+    if (ticked_.LiveInSegment(oldest) != 0) Fault("survivors are left behind");
+    store_.Drop(oldest);
+    std::vector<TransferId> unrecorded;
+    for (const auto& [transfer, sent_at] : model_.accepted()) {
+      if (store_.NewestRecord(transfer) != SegmentNo()) continue;
+      if (sent_at + kMaxRetention > now_) Fault("an accepted transfer was forgotten");
+      unrecorded.push_back(transfer);
+    }
+    for (const TransferId& transfer : unrecorded) {
+      model_.ForgetAccepted(transfer);
+      std::erase_if(foreign_, [&](const AcceptTransfer& a) { return a.transfer == transfer; });
+    }
+  }
+
+  void DoCrash() {
+    trace_.push_back("crash");
+    const LogNo next(ticked_.next_log_no().value() + Random(3));
+    const bool newest_first = OneIn(2);
+    ticked_ = store_.Recover(next, now_, limits_, newest_first);
+    plain_ = store_.Recover(next, now_, limits_, newest_first);
+    model_.Crash(now_);
+    reads_.clear();
+    for (Move& move : moves_) move.lost = true;
+    CheckPartitions();
+    model_.CheckStats(ticked_);
+    CheckSegments();
+    for (const PartitionId id : ticked_.Partitions()) Decide(Configure{id, ConfigOf(id)});
+  }
+
+  void DoAdvance() {
+    const absl::Time timer = ticked_.NextTimer();
+    if (timer < absl::InfiniteFuture() && timer > now_ && OneIn(2)) {
+      now_ = std::max(now_, timer - absl::Microseconds(1));
+      if (!Print(ticked_.Decide(RequestId(), Tick{}, now_)).empty()) {
+        Fault("something came due before NextTimer");
+      }
+      if (OneIn(2)) now_ = timer;
+    } else {
+      constexpr double kSeconds[] = {0.0, 0.000001, 0.5, 1.0, 7.0, 31.0, 61.0, 700.0};
+      now_ += absl::Seconds(kSeconds[Random(8)]) + absl::Microseconds(Random(1'000));
+      if (OneIn(60)) now_ += absl::Hours(OneIn(4) ? 24 * 15 : 5);
+    }
+    Decide(Tick{});
+  }
+
+  // ---- Checks ----
+  void CheckPartitions() {
+    std::vector<PartitionId> expected;
+    for (const auto& [id, partition] : model_.partitions()) {
+      if (!partition.messages.empty()) expected.push_back(id);
+    }
+    if (ticked_.Partitions() != expected) Fault("recovery found other partitions");
+  }
+
+  void CheckSegments() {
+    std::map<SegmentNo, int64_t> live;
+    for (const auto& [id, partition] : model_.partitions()) {
+      for (const auto& [seq, message] : partition.messages) ++live[store_.NewestRow(seq)];
+    }
+    for (const auto& [transfer, sent_at] : model_.accepted()) ++live[store_.NewestRecord(transfer)];
+    for (const SegmentNo segment : store_.segments()) {
+      if (ticked_.LiveInSegment(segment) != live[segment]) {
+        Fault(absl::StrCat("segment ", segment.value(), " has ", live[segment], " live rows, not ",
+                           ticked_.LiveInSegment(segment)));
+      }
+    }
+    if (live[SegmentNo()] != 0) Fault("a live message has no row");
+  }
+
+  // ---- The end of a run ----
+  void AnswerReads() {
+    for (int i = 0; !reads_.empty() && ok(); ++i) {
+      DoRefill();
+      if (i > 100'000) Fault("reads of the backlog never end");
+    }
+  }
+
+  void Quiesce() {
+    for (int i = 0; i < 3 && ok(); ++i) {
+      while (!moves_.empty() && ok()) DoMove();
+      now_ += absl::Seconds(61);
+      Decide(Tick{});
+      AnswerReads();
+    }
+    if (!ok() || !moves_.empty()) return;
+    for (const MessageSeq seq : model_.Expired()) {
+      Fault(absl::StrCat("message ", seq.value(), " has expired but is not swept"));
+    }
+  }
+
+  void Drain() {
+    now_ += absl::Hours(12);
+    for (int i = 1; i <= kPartitions; ++i) {
+      QueueConfig config{.version = ++version_};
+      config.retention = absl::Hours(24 * 10'000);
+      configs_[static_cast<size_t>(i - 1)] = std::make_shared<const QueueConfig>(config);
+      Decide(Configure{PartitionId(i), ConfigOf(PartitionId(i))});
+    }
+    for (int i = 0; model_.live() > 0 && ok(); ++i) {
+      const PartitionId id(1 + i % kPartitions);
+      Decide(Receive{.partition = id, .config = ConfigOf(id), .max_messages = 10});
+      AnswerReads();
+      for (const Known& known : std::exchange(known_, {})) {
+        Decide(Delete{.partition = known.partition, .receipts = {known.receipt}});
+      }
+      while (!moves_.empty() && ok()) DoMove();
+      if (i > 10'000) Fault("messages are left that nobody can receive");
+    }
+  }
+
+  std::mt19937_64 random_;
+  const ShardLimits limits_;
+  absl::Time now_ = absl::FromUnixSeconds(1'000'000);
+  int64_t version_ = 0;
+  int requests_ = 0;
+  int contents_ = 0;
+  int64_t foreign_seq_ = 0;
+  std::vector<ConfigPtr> configs_;  // of partitions 1, 2, ...
+  ShardState ticked_;
+  ShardState plain_;
+  SimStore store_;
+  ReferenceModel model_;
+  std::vector<Read> reads_;
+  std::vector<Move> moves_;
+  std::vector<AcceptTransfer> foreign_;
+  std::vector<Known> known_;
+  std::deque<std::string> trace_;
+  std::string fault_;
+};
+
+std::optional<uint64_t> FromEnvironment(const char* name) {
+  const char* text = std::getenv(name);
+  uint64_t value = 0;
+  if (text == nullptr || !absl::SimpleAtoi(text, &value)) return std::nullopt;
+  return value;
+}
+
+TEST(ShardStateModelTest, AgreesWithReference) {
+  const std::optional<uint64_t> seed = FromEnvironment("WEIR_SEED");
+  const uint64_t first = seed.value_or(1);
+  const uint64_t runs =
+      seed.has_value() ? 1 : FromEnvironment("WEIR_MODEL_RUNS").value_or(kDefaultRuns);
+  for (uint64_t i = first; i < first + runs; ++i) {
+    const std::string violation = Simulation(i).Go();
+    ASSERT_TRUE(violation.empty()) << violation << "\nrepeat with WEIR_SEED=" << i;
+  }
+}
+
+}  // namespace
+}  // namespace weir::queue::core::testing
