@@ -27,6 +27,11 @@ absl::Status StatusOfSqlState(absl::string_view sqlstate, absl::string_view mess
     return MakeError(ErrorReason::kStoreUnavailable,
                      absl::StrCat("The database cannot be reached: ", text, "."));
   }
+  // Cancelled by statement_timeout, which our sessions derive from the caller's deadline.
+  if (sqlstate == "57014") {
+    return MakeError(ErrorReason::kStoreUnavailable,
+                     absl::StrCat("The database did not answer in time: ", text, "."));
+  }
   if (sqlstate == "40001" || sqlstate == "40P01") {
     return MakeError(ErrorReason::kConcurrentModification, text);
   }

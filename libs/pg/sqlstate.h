@@ -1,6 +1,7 @@
 // PostgreSQL's errors, sorted by what the caller must do.
 //
-//   UNAVAILABLE  STORE_UNAVAILABLE  the connection is gone or the server does not take it: reconnect, later
+//   UNAVAILABLE  STORE_UNAVAILABLE  the connection is gone or the server does not take it: reconnect, later;
+//                                   or the statement was cancelled by its timeout
 //   ABORTED      CONCURRENT_MODIFICATION  serialization failure or deadlock: repeat the transaction
 //   ALREADY_EXISTS                  unique violation
 //   UNKNOWN      OUTCOME_UNKNOWN    the connection broke during COMMIT: it may have happened or not

@@ -167,8 +167,10 @@ JournalSession::Finished JournalSession::Finish() {
   Finished finished;
   bool answered = false;  // the statement is done, and only its commit is left
   while (true) {
-    finished.status = AwaitResult();
-    if (!finished.status.ok()) return finished;
+    if (absl::Status waited = AwaitResult(); !waited.ok()) {
+      // Whatever was heard before, its end was not.
+      return {.how = Finished::How::kUnknown, .status = std::move(waited)};
+    }
     PGresult* result = PQgetResult(connection_);
     if (result == nullptr) break;
     PgRows rows(result);
@@ -177,7 +179,7 @@ JournalSession::Finished JournalSession::Finish() {
       finished.rows = std::move(rows);
       continue;
     }
-    finished.status = ErrorOf(result);
+    if (finished.status.ok()) finished.status = ErrorOf(result);
     if (!answered && IsPlainError(result)) finished.how = Finished::How::kRefused;
   }
   if (PQstatus(connection_) != CONNECTION_OK) {
