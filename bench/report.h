@@ -21,7 +21,7 @@ struct Options {
   int channels = 4;          // cycle: TCP connections that carry them
   int batch = 1;             // messages a call; journal: cycles a commit
   int body = 100;            // bytes
-  int queues = 4;
+  int queues = 1;
   int shards = 4;            // journal
   double seconds = 10;
   double warmup = 1;         // before the measurement begins
