@@ -22,6 +22,8 @@ struct Config {
   std::string data_dir;                   // unpacked code and sockets; emptied at start; required
   // Empty: python3.8 to python3.14, as found on this machine.
   std::vector<RuntimeConfig> runtimes;
+  // The program that each worker runs under; empty: "weir-supervisor" beside our own executable.
+  std::string supervisor;
   int max_workers = 64;                   // processes of all functions together
   absl::Duration idle_worker_timeout = absl::Minutes(10);
 
