@@ -117,10 +117,13 @@ struct MoveWithinShard {
   AcceptTransfer destination;
 };
 
-// The destination refused or does not exist: the message becomes ready in this partition again.
+// The destination refused or does not exist: the message becomes ready in this partition again, and the next receive delivers it.
 struct AbortTransfer {
   PartitionId partition;
   MessageSeq seq;
+  // The destination is only away for the moment: a dead letter stays hidden for so long, and the receive after that moves it.
+  // Only this process knows; after a restart it is ready.
+  std::optional<absl::Duration> retry_after = std::nullopt;
 };
 
 // The source has recorded the move, so it will not be repeated: this shard may forget that it accepted it. No reply.

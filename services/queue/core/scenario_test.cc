@@ -16,7 +16,7 @@
 //   cancel queue= name=                    delete queue= receipt=
 //   change queue= receipt= timeout=        release queue= receipt=
 //   purge queue=                           drop queue=
-//   redrive queue= to= [max=]              moves outcome=done|refused     how moves end from now on
+//   redrive queue= to= [max=]              moves outcome=done|refused|away    how moves end from now on
 //   stats queue=                           tick                           only time passes
 //   restart                                the state is thrown away and read from the rows
 //   segment new=                           rows go to a new segment; copy-forward, drop-segment: of the oldest one
@@ -274,7 +274,7 @@ class Scenario {
     Decide(TakeForRedrive{queue, configs_[queue], fields.TakeInt("max", 10)});
   }
 
-  void SetMoves(Fields& fields) { refuse_moves_ = fields.Take("outcome") == "refused"; }
+  void SetMoves(Fields& fields) { moves_ = fields.Take("outcome"); }
 
   void ShowStats(Fields& fields) {
     const PartitionId queue = TakeQueue(fields);
@@ -357,9 +357,13 @@ class Scenario {
     const bool redrive = !transfer.destination.has_value();
     const PartitionId to = redrive ? redrive_to_ : transfer.destination->partition;
     const std::string name = contents_[seq]->body;
-    if (refuse_moves_) {
+    if (moves_ == "refused") {
       out_.push_back(absl::StrCat(name, " is refused by ", NameOf(to)));
       return (void)Decide(AbortTransfer{transfer.source, seq});
+    }
+    if (moves_ == "away") {
+      out_.push_back(absl::StrCat(NameOf(to), " is away; ", name, " waits for 1s"));
+      return (void)Decide(AbortTransfer{transfer.source, seq, absl::Seconds(1)});
     }
     out_.push_back(absl::StrCat(name, " moves from ", NameOf(transfer.source), " to ", NameOf(to)));
     Decide(MoveWithinShard{transfer.source,
@@ -423,7 +427,7 @@ class Scenario {
   std::map<std::pair<PartitionId, std::string>, Receipt> receipts_;
   std::map<RequestId, std::string> waiting_;
   PartitionId redrive_to_;
-  bool refuse_moves_ = false;
+  std::string moves_ = "done";
   // Of the step that runs:
   bool answered_ = false;
   std::deque<Effect> effects_;

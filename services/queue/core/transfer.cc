@@ -72,6 +72,13 @@ void ShardState::Impl::Run(RequestId request, const AbortTransfer& command) {
   Partition* partition = FindPartition(command.partition);
   Message* message = partition == nullptr ? nullptr : partition->Find(command.seq);
   if (message != nullptr && message->state == MessageState::kMoving) {
+    if (message->dead_lettering && command.retry_after.has_value()) {
+      message->dead_lettering = false;
+      message->visible_at = now_ + *command.retry_after;
+      Hide(*partition, command.seq, *message, MessageState::kInFlight);
+      ArmSweep(*partition, message->sent_at);
+      return Reply(request, TransferReply{});
+    }
     message->refused = message->dead_lettering;
     message->dead_lettering = false;
     MakeReady(*partition, command.seq, *message);

@@ -11,6 +11,9 @@
 namespace weir::queue::engine {
 namespace {
 
+// How long a dead letter waits for its queue's shard to come back: about as long as reading a shard takes.
+constexpr absl::Duration kDeadLetterRetry = absl::Seconds(1);
+
 // OK when the shard carried the command out.
 absl::Status OutcomeOf(const core::Reply& reply) {
   const auto* status = std::get_if<absl::Status>(&reply);
@@ -148,8 +151,9 @@ void Transfers::Abort(const Job& job, const absl::Status& why) {
                   {"error", why.ToString()}});
   }
   // Refused: the source is being read anew, and finds the message where it was.
-  (void)shards_(job.source_shard)
-      .SubmitInternal(core::AbortTransfer{job.source, job.seq}, nullptr);
+  core::AbortTransfer abort{.partition = job.source, .seq = job.seq};
+  if (absl::IsUnavailable(why)) abort.retry_after = kDeadLetterRetry;
+  (void)shards_(job.source_shard).SubmitInternal(abort, nullptr);
   Report(job, why);
 }
 

@@ -154,7 +154,9 @@ struct CommandPrinter {
     return absl::StrCat("move from=", c.source.value(), "; ", (*this)(c.destination));
   }
   std::string operator()(const AbortTransfer& c) const {
-    return absl::StrCat("abort partition=", c.partition.value(), " seq=", c.seq.value());
+    return absl::StrCat("abort partition=", c.partition.value(), " seq=", c.seq.value(),
+                        c.retry_after ? " retry_after=" : "",
+                        c.retry_after ? absl::FormatDuration(*c.retry_after) : "");
   }
   std::string operator()(const ForgetTransfer& c) const {
     return absl::StrCat("forget", Print(std::optional(c.transfer)));
