@@ -296,7 +296,11 @@ class Simulation {
       if (OneIn(4)) return (void)Decide(AcceptOf(move, *move.accepted_by));  // repeated
       Decide(FinishTransfer{source, seq});
     } else if (move.lost || OneIn(4)) {
-      if (!move.lost) Decide(AbortTransfer{source, seq});
+      if (!move.lost) {
+        std::optional<absl::Duration> retry_after;
+        if (OneIn(2)) retry_after = absl::Seconds(1 + Random(5));
+        Decide(AbortTransfer{source, seq, retry_after});
+      }
     } else if (OneIn(2)) {
       Decide(MoveWithinShard{source, AcceptOf(move, AnyPartition())});
     } else {

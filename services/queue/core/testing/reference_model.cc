@@ -78,6 +78,7 @@ void ReferenceModel::Check(RequestId request, const Command& command, const Deci
   for (const AppendEvent* event : expiries) {
     Fail(absl::StrCat("message ", event->seq.value(), " has expired before its time"));
   }
+  if (std::holds_alternative<CopyForward>(command)) NoteSurvivors(decision);
   After(request, command, decision);
 }
 
@@ -99,6 +100,7 @@ void ReferenceModel::Before(const Command& command, const Decision& decision) {
         !IsExpired(PartitionOf(release->partition), *message)) {
       message->state = State::kReady;
       message->visible_at = now_;
+      message->paused = false;
     }
   }
   if (const auto* refill = std::get_if<Refill>(&command)) NoteAnswered(*refill);
@@ -123,7 +125,9 @@ void ReferenceModel::MakeDue() {
   for (auto& [id, partition] : partitions_) {
     for (auto& [seq, message] : partition.messages) {
       const bool hidden = message.state == State::kDelayed || message.state == State::kInFlight;
-      if (hidden && message.visible_at <= now_) message.state = State::kReady;
+      if (!hidden || message.visible_at > now_) continue;
+      message.state = State::kReady;
+      message.paused = false;
     }
   }
 }
@@ -138,6 +142,11 @@ void ReferenceModel::Crash(absl::Time now) {
     for (auto& [seq, message] : partition.messages) {
       message.refused = false;
       message.dead_lettering = false;
+      if (std::exchange(message.paused, false)) message.state = State::kReady;
+      // Never received here: its row cannot tell a pause from a delay.
+      if (message.state == State::kInFlight && !message.leased_at.has_value()) {
+        message.state = State::kDelayed;
+      }
       if (message.state != State::kMoving) continue;
       message.state = State::kReady;
       message.in_order = false;
@@ -284,6 +293,7 @@ void ReferenceModel::AnswerChange(const ChangeVisibility& command,
     }
     if (expected != ChangeVisibilityOutcome::kChanged) continue;
     message->visible_at = now_ + timeout;
+    message->paused = false;
     message->state = timeout > absl::ZeroDuration() ? State::kInFlight : State::kReady;
   }
 }
@@ -329,9 +339,26 @@ void ReferenceModel::AnswerFinish(const FinishTransfer& command, const Reply& re
 void ReferenceModel::AnswerAbort(const AbortTransfer& command) {
   Message* message = Find(command.partition, command.seq);
   if (message == nullptr || message->state != State::kMoving) return;
-  message->state = State::kReady;
-  message->refused = std::exchange(message->dead_lettering, false);
   message->in_order = false;
+  const bool dead_lettering = std::exchange(message->dead_lettering, false);
+  if (dead_lettering && command.retry_after.has_value()) {
+    message->state = State::kInFlight;
+    message->visible_at = now_ + *command.retry_after;
+    message->paused = true;
+    return;
+  }
+  message->state = State::kReady;
+  message->refused = dead_lettering;
+}
+
+// A row that is copied forward says how its message stands now.
+void ReferenceModel::NoteSurvivors(const Decision& decision) {
+  for (const Mutation& row : decision.mutations) {
+    const auto* survivor = std::get_if<AppendMessage>(&row);
+    if (survivor == nullptr) continue;
+    Message* message = Find(survivor->partition, survivor->meta.seq);
+    if (message != nullptr) message->paused = false;
+  }
 }
 
 void ReferenceModel::AnswerMove(const MoveWithinShard& command, const Reply& reply) {

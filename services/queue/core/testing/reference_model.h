@@ -34,6 +34,8 @@ class ReferenceModel {
     ContentPtr content;
     bool dead_lettering = false;
     bool refused = false;
+    // Hidden until its dead-letter queue is back, which no row tells of: a restart forgets it.
+    bool paused = false;
     // First received in the order of seq: not delayed, never on its way elsewhere.
     bool in_order = true;
   };
@@ -96,6 +98,7 @@ class ReferenceModel {
   void AnswerPurge(PartitionId partition, const Reply& reply);
   void AnswerFinish(const FinishTransfer& command, const Reply& reply);
   void AnswerAbort(const AbortTransfer& command);
+  void NoteSurvivors(const Decision& decision);
   void AnswerMove(const MoveWithinShard& command, const Reply& reply);
   void FinishMove(PartitionId partition, MessageSeq seq);
   // The reply to a receive or a take, parked or not.
