@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Weir beside the SKIP LOCKED table, on the same PostgreSQL (fsync and synchronous_commit on), in alternating rounds of one run, so
-# that whatever else the machine does meets both. Prints the medians and their ratio a batch size.
+# that whatever else the machine does meets both. Prints the medians and their ratio a batch size: of the rates, and of the CPU time
+# that a cycle takes of all who take part, which other load on the machine disturbs less.
 #
 #   bench/compare.sh [--rounds 5] [--seconds 5] [--batches "1 10"] [--connections 64] [--body 100] [--bin build/release/bin]
 #                    [--target HOST:PORT --database-url URL [--server-pid PID]]
@@ -51,9 +52,10 @@ for batch in $batches; do
     tail -n 2 "$folder/results" | python3 -c '
 import json, sys
 weir, table = (json.loads(line) for line in sys.stdin)
-print("batch %d, round %s: weir %.0f, skip-locked %.0f cycles/s, ratio %.2f" % (
+print("batch %d, round %s: weir %.0f, skip-locked %.0f cycles/s, ratio %.2f (others used %.2f and %.2f of %d cores)" % (
     weir["options"]["batch"], sys.argv[1], weir["cycles_per_s"], table["cycles_per_s"],
-    weir["cycles_per_s"] / table["cycles_per_s"]))' "$round"
+    weir["cycles_per_s"] / table["cycles_per_s"], weir["cpu"]["cores_used_by_others"],
+    table["cpu"]["cores_used_by_others"], weir["cpu"]["cores"]))' "$round"
   done
 done
 
@@ -67,11 +69,13 @@ print()
 print("%5s  %-11s %10s %9s %9s %9s %9s %9s   %s" % (
     "batch", "medians", "cycles/s", "send p50", "recv p50", "del p50", "e2e p50", "e2e p99", "CPU us a cycle"))
 for batch in sorted({r["options"]["batch"] for r in results}):
-    rate = {}
+    rate, cost = {}, {}
     for workload in ("cycle", "skip-locked"):
         runs = [r for r in results if r["workload"] == workload and r["options"]["batch"] == batch]
         median = lambda pick: statistics.median(pick(r) for r in runs)
         rate[workload] = [r["cycles_per_s"] for r in runs]
+        cost[workload] = [sum(r["cpu"].get(who + "_us_per_cycle", 0) for who in ("client", "server", "postgres"))
+                          for r in runs]
         latency = lambda call, point: median(lambda r: r["latency_ms"][call][point])
         cpu = ", ".join("%s %.0f" % (who, median(lambda r: r["cpu"][who + "_us_per_cycle"]))
                         for who in ("client", "server", "postgres")
@@ -81,5 +85,8 @@ for batch in sorted({r["options"]["batch"] for r in results}):
             latency("delete", "p50"), latency("end_to_end", "p50"), latency("end_to_end", "p99"), cpu))
     ratios = [weir / table for weir, table in zip(rate["cycle"], rate["skip-locked"])]
     print("%5d  ratio       %10.2f   (median of the rounds' ratios; %.2f to %.2f)" % (
+        batch, statistics.median(ratios), min(ratios), max(ratios)))
+    ratios = [table / weir for weir, table in zip(cost["cycle"], cost["skip-locked"])]
+    print("%5d  CPU ratio   %10.2f   (skip-locked's CPU a cycle by Weir's; %.2f to %.2f)" % (
         batch, statistics.median(ratios), min(ratios), max(ratios)))
 PYTHON

@@ -86,6 +86,17 @@ absl::StatusOr<double> CpuSecondsOfTree(pid_t root) {
   return total;
 }
 
+absl::StatusOr<double> CpuSecondsOfMachine() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  // Time of virtual machines is part of user's.
+  double user = 0, nice = 0, system = 0, idle = 0, io_wait = 0, irq = 0, soft_irq = 0;
+  if (!(file >> name >> user >> nice >> system >> idle >> io_wait >> irq >> soft_irq)) {
+    return absl::NotFoundError("/proc/stat cannot be read.");
+  }
+  return (user + nice + system + irq + soft_irq) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 double OwnCpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -26,7 +26,8 @@ using queue::v1::QueueService;
 
 constexpr absl::Duration kWait = absl::Seconds(20);
 constexpr absl::Duration kDeadline = absl::Seconds(60);
-// Longer than any run of which the latencies are worth reading, so that no message comes twice by time.
+// Longer than any run of which the latencies are worth reading, so that no message comes twice by
+// time.
 constexpr int64_t kVisibilitySeconds = 600;
 
 int64_t NowNanoseconds() { return absl::ToInt64Nanoseconds(SystemClock().Monotonic()); }
@@ -55,8 +56,8 @@ struct Run {
   absl::Status error;
 };
 
-// Sends, receives, deletes, again; one call at a time. When others have taken its messages it takes theirs: it sends again once it
-// has received as many as it sent.
+// Sends, receives, deletes, again; one call at a time. When others have taken its messages it takes
+// theirs: it sends again once it has received as many as it sent.
 class Cycler {
  public:
   Cycler(Run& run, uint32_t number, QueueInUse& queue, QueueService::Stub& stub)
@@ -143,7 +144,8 @@ class Cycler {
     grpc::ClientContext* context = NewCall(Step::kSend);
     ++queue_.sends_running;
     if (run_.options.batch == 1) {
-      sending_[0] = run_.ledger.Next(number_, started_at_, *send_.mutable_message()->mutable_body());
+      sending_[0] =
+          run_.ledger.Next(number_, started_at_, *send_.mutable_message()->mutable_body());
       send_call_ = stub_.AsyncSendMessage(context, send_, &run_.calls);
       send_call_->Finish(&sent_, &status_, this);
       return;
@@ -277,8 +279,7 @@ absl::Status CreateQueues(QueueService::Stub& stub, std::vector<QueueInUse>& que
     request.mutable_queue()->set_name(queues[i].name);
     request.mutable_attributes()->mutable_visibility_timeout()->set_seconds(kVisibilitySeconds);
     queue::v1::CreateQueueResponse response;
-    WEIR_RETURN_IF_ERROR(
-        grpcx::FromGrpcStatus(stub.CreateQueue(&context, request, &response)));
+    WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.CreateQueue(&context, request, &response)));
   }
   return absl::OkStatus();
 }
@@ -293,8 +294,7 @@ absl::StatusOr<int64_t> DrainAndDelete(QueueService::Stub& stub, const QueueInUs
     request.set_max_messages(10);
     request.mutable_wait_time();
     queue::v1::ReceiveMessagesResponse response;
-    WEIR_RETURN_IF_ERROR(
-        grpcx::FromGrpcStatus(stub.ReceiveMessages(&context, request, &response)));
+    WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.ReceiveMessages(&context, request, &response)));
     if (response.messages().empty()) break;
     for (const auto& message : response.messages()) {
       const auto key = ledger.Received(message.body(), IdOf(message.message_id()));
@@ -395,7 +395,8 @@ absl::StatusOr<Report> RunCycle(const Options& options, CpuMeter& cpu) {
   report.messages = run.ledger.Count();
   if (left > 0) {
     return absl::InternalError(absl::StrCat(
-        left, " messages are still counted in the queues, although every message that was received "
+        left,
+        " messages are still counted in the queues, although every message that was received "
         "has been deleted."));
   }
   return report;

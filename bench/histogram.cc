@@ -44,8 +44,8 @@ void Histogram::Merge(const Histogram& other) {
 
 absl::Duration Histogram::Quantile(double quantile) const {
   if (count_ == 0) return absl::ZeroDuration();
-  const auto rank = std::max<int64_t>(
-      1, static_cast<int64_t>(std::ceil(quantile * static_cast<double>(count_))));
+  const auto rank =
+      std::max<int64_t>(1, static_cast<int64_t>(std::ceil(quantile * static_cast<double>(count_))));
   if (rank >= count_) return Max();
   int64_t seen = 0;
   for (size_t i = 0; i < buckets_.size(); ++i) {

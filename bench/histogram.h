@@ -1,5 +1,5 @@
-// Latencies, counted in buckets whose width grows with the value (as HdrHistogram does): any quantile is right to 0.8 %, and
-// recording costs a few nanoseconds and no memory.
+// Latencies, counted in buckets whose width grows with the value (as HdrHistogram does): any
+// quantile is right to 0.8 %, and recording costs a few nanoseconds and no memory.
 //
 // Not thread-safe: a thread has its own, and they are merged at the end.
 #pragma once

@@ -39,7 +39,9 @@ int64_t NowNanoseconds() { return absl::ToInt64Nanoseconds(SystemClock().Monoton
 class Writer {
  public:
   Writer(const Options& options, queue::core::ShardId shard, std::unique_ptr<ShardLog> log)
-      : options_(options), partition_(shard.value() + 1), body_(static_cast<size_t>(options.body), 'x'),
+      : options_(options),
+        partition_(shard.value() + 1),
+        body_(static_cast<size_t>(options.body), 'x'),
         log_(std::move(log)) {}
 
   absl::Status Open(queue::core::Epoch epoch) {

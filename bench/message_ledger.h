@@ -1,7 +1,8 @@
 // Counts that every message came back: once, whole, and under the id that its sender was told.
 //
-// A message is named by its sender (a cycler) and a number; both stand at the head of its body, so whoever receives it can look it
-// up. Thread-safe: a lock a sender, so that it is hardly ever waited for.
+// A message is named by its sender (a cycler) and a number; both stand at the head of its body, so
+// whoever receives it can look it up. Thread-safe: a lock a sender, so that it is hardly ever
+// waited for.
 #pragma once
 
 #include <cstddef>
@@ -40,8 +41,8 @@ class MessageLedger {
   int64_t Deleted(MessageKey key);
 
   struct Totals {
-    int64_t sent = 0;        // those whose send was answered
-    int64_t received = 0;    // different ones
+    int64_t sent = 0;      // those whose send was answered
+    int64_t received = 0;  // different ones
     int64_t deleted = 0;
     int64_t lost = 0;        // sent, never received
     int64_t duplicated = 0;  // receives beyond the first

@@ -10,8 +10,8 @@ namespace weir::bench {
 absl::StatusOr<std::unique_ptr<Postgres>> Postgres::Connect(const std::string& database_url) {
   Connection connection(PQconnectdb(database_url.c_str()), PQfinish);
   if (PQstatus(connection.get()) != CONNECTION_OK) {
-    return absl::UnavailableError(absl::StrCat("Cannot connect to PostgreSQL: ",
-                                               PQerrorMessage(connection.get())));
+    return absl::UnavailableError(
+        absl::StrCat("Cannot connect to PostgreSQL: ", PQerrorMessage(connection.get())));
   }
   return std::unique_ptr<Postgres>(new Postgres(std::move(connection)));
 }

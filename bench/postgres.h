@@ -36,7 +36,8 @@ class Postgres {
 // `database_url` with another database. INVALID_ARGUMENT if libpq cannot read it.
 absl::StatusOr<std::string> WithDatabase(const std::string& database_url, absl::string_view name);
 
-// The first process of the server behind `database_url`; 0 when it is not on this machine or its data folder cannot be read.
+// The first process of the server behind `database_url`; 0 when it is not on this machine or its
+// data folder cannot be read.
 pid_t FindPostgresPid(const std::string& database_url);
 
 }  // namespace weir::bench

@@ -1,7 +1,9 @@
 #include "bench/report.h"
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -65,32 +67,42 @@ Json ToJson(const Options& options, const Report& report, const CpuMeter& cpu) {
   add_cpu("client", cpu.client());
   add_cpu("server", cpu.server());
   add_cpu("postgres", cpu.postgres());
+  if (const auto machine = cpu.machine(); machine.has_value()) {
+    const double own =
+        cpu.client().value_or(0) + cpu.server().value_or(0) + cpu.postgres().value_or(0);
+    cpu_json["cores"] = std::thread::hardware_concurrency();
+    cpu_json["cores_used_by_others"] =
+        std::round(std::max(0.0, *machine - own) / seconds * 100) / 100;
+  }
   if (report.messages.has_value()) {
     const MessageLedger::Totals& totals = *report.messages;
-    json["messages"] = {{"sent", totals.sent},         {"received", totals.received},
-                        {"deleted", totals.deleted},   {"lost", totals.lost},
-                        {"duplicated", totals.duplicated}, {"damaged", totals.damaged}};
+    json["messages"] = {
+        {"sent", totals.sent}, {"received", totals.received},     {"deleted", totals.deleted},
+        {"lost", totals.lost}, {"duplicated", totals.duplicated}, {"damaged", totals.damaged}};
     json["all_came_back"] = totals.AllCameBack();
   }
   return json;
 }
 
 std::string ToTable(const Json& json) {
-  std::string out = absl::StrFormat("%s: %.0f cycles/s (%d cycles in %.1f s;", json["workload"].get<std::string>(),
-                                    json["cycles_per_s"].get<double>(), json["cycles"].get<int64_t>(),
-                                    json["seconds"].get<double>());
+  std::string out =
+      absl::StrFormat("%s: %.0f cycles/s (%d cycles in %.1f s;",
+                      json["workload"].get<std::string>(), json["cycles_per_s"].get<double>(),
+                      json["cycles"].get<int64_t>(), json["seconds"].get<double>());
   for (const auto& [name, value] : json["options"].items()) {
     absl::StrAppend(&out, " ", name, "=", value.dump());
   }
   absl::StrAppend(&out, ")\n");
-  absl::StrAppendFormat(&out, "  %-12s %10s %10s %10s %10s\n", "latency, ms", "p50", "p90", "p99", "max");
+  absl::StrAppendFormat(&out, "  %-12s %10s %10s %10s %10s\n", "latency, ms", "p50", "p90", "p99",
+                        "max");
   for (const auto& [name, value] : json["latency_ms"].items()) {
-    absl::StrAppendFormat(&out, "  %-12s %10.3f %10.3f %10.3f %10.3f\n", name, value["p50"].get<double>(),
-                          value["p90"].get<double>(), value["p99"].get<double>(),
-                          value["max"].get<double>());
+    absl::StrAppendFormat(&out, "  %-12s %10.3f %10.3f %10.3f %10.3f\n", name,
+                          value["p50"].get<double>(), value["p90"].get<double>(),
+                          value["p99"].get<double>(), value["max"].get<double>());
   }
   absl::StrAppend(&out, "  CPU:");
-  for (const auto& [name, value] : json["cpu"].items()) absl::StrAppend(&out, " ", name, "=", value.dump());
+  for (const auto& [name, value] : json["cpu"].items())
+    absl::StrAppend(&out, " ", name, "=", value.dump());
   absl::StrAppend(&out, "\n");
   if (json.contains("messages")) {
     absl::StrAppend(&out, "  messages:");
@@ -98,7 +110,7 @@ std::string ToTable(const Json& json) {
       absl::StrAppend(&out, " ", name, "=", value.dump());
     }
     absl::StrAppend(&out, json["all_came_back"].get<bool>() ? " (every message came back)\n"
-                                                             : " (NOT every message came back)\n");
+                                                            : " (NOT every message came back)\n");
   }
   return out;
 }
@@ -106,7 +118,8 @@ std::string ToTable(const Json& json) {
 }  // namespace
 
 absl::Status Options::Validate() const {
-  if (connections < 1 || connections > 4096) return OutOfRange("connections", connections, "1 to 4096");
+  if (connections < 1 || connections > 4096)
+    return OutOfRange("connections", connections, "1 to 4096");
   if (channels < 1 || channels > 4096) return OutOfRange("channels", channels, "1 to 4096");
   if (queues < 1 || queues > connections) {
     return OutOfRange("queues", queues, "between 1 and the number of connections");
@@ -135,13 +148,14 @@ CpuMeter::Times CpuMeter::Now() const {
   if (server_pid_ != 0) {
     if (const auto spent = CpuSecondsOf(server_pid_); spent.ok()) times.server = *spent;
   }
+  if (const auto spent = CpuSecondsOfMachine(); spent.ok()) times.machine = *spent;
   if (postgres_pid_ != 0) {
     if (const auto spent = CpuSecondsOfTree(postgres_pid_); spent.ok()) times.postgres = *spent;
   }
   return times;
 }
 
-std::optional<double> CpuMeter::Between(std::optional<double> Times::* which) const {
+std::optional<double> CpuMeter::Between(std::optional<double> Times::*which) const {
   if (!(started_.*which).has_value() || !(stopped_.*which).has_value()) return std::nullopt;
   return *(stopped_.*which) - *(started_.*which);
 }

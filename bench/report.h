@@ -1,4 +1,5 @@
-// What a workload is asked for and what it answers, alike for all workloads, so that their outputs can be laid side by side.
+// What a workload is asked for and what it answers, alike for all workloads, so that their outputs
+// can be laid side by side.
 #pragma once
 
 #include <sys/types.h>
@@ -15,18 +16,19 @@
 namespace weir::bench {
 
 struct Options {
-  std::string target;        // cycle: HOST:PORT of the queue service
-  std::string database_url;  // skip-locked and journal; optional for cycle, whose PostgreSQL it tells
-  int connections = 64;      // cyclers: each sends, receives and deletes, one call at a time
-  int channels = 4;          // cycle: TCP connections that carry them
-  int batch = 1;             // messages a call; journal: cycles a commit
-  int body = 100;            // bytes
+  std::string target;  // cycle: HOST:PORT of the queue service
+  std::string
+      database_url;      // skip-locked and journal; optional for cycle, whose PostgreSQL it tells
+  int connections = 64;  // cyclers: each sends, receives and deletes, one call at a time
+  int channels = 4;      // cycle: TCP connections that carry them
+  int batch = 1;         // messages a call; journal: cycles a commit
+  int body = 100;        // bytes
   int queues = 1;
-  int shards = 4;            // journal
+  int shards = 4;  // journal
   double seconds = 10;
-  double warmup = 1;         // before the measurement begins
-  pid_t server_pid = 0;      // 0: not known
-  pid_t postgres_pid = 0;    // its first process; 0: found by database_url where possible
+  double warmup = 1;       // before the measurement begins
+  pid_t server_pid = 0;    // 0: not known
+  pid_t postgres_pid = 0;  // its first process; 0: found by database_url where possible
   bool json = false;
 
   // INVALID_ARGUMENT with the option, its value and what is allowed.
@@ -38,14 +40,16 @@ struct Measured {
   Histogram send;
   Histogram receive;
   Histogram del;
-  Histogram end_to_end;  // a message: from the call that sends it to the answer of the call that deletes it
+  Histogram end_to_end;  // a message: from the call that sends it to the answer of the call that
+                         // deletes it
   int64_t cycles = 0;    // messages sent, received and deleted
   int64_t empty_receives = 0;
 
   void Merge(const Measured& other);
 };
 
-// The CPU time of all who take part, between Start and Stop. A process that is not known is left out.
+// The CPU time of all who take part, between Start and Stop. A process that is not known is left
+// out.
 class CpuMeter {
  public:
   CpuMeter(pid_t server_pid, pid_t postgres_pid)
@@ -57,13 +61,15 @@ class CpuMeter {
   std::optional<double> client() const { return Between(&Times::client); }
   std::optional<double> server() const { return Between(&Times::server); }
   std::optional<double> postgres() const { return Between(&Times::postgres); }
+  // Of the whole machine: when others take much of it, rates say little, and CPU a cycle says more.
+  std::optional<double> machine() const { return Between(&Times::machine); }
 
  private:
   struct Times {
-    std::optional<double> client, server, postgres;
+    std::optional<double> client, server, postgres, machine;
   };
   Times Now() const;
-  std::optional<double> Between(std::optional<double> Times::* which) const;
+  std::optional<double> Between(std::optional<double> Times::*which) const;
 
   const pid_t server_pid_;
   const pid_t postgres_pid_;

@@ -55,7 +55,8 @@ std::vector<std::string> Schema(const std::string& table) {
 
 class Cycler {
  public:
-  Cycler(Run& run, uint32_t number, QueueInUse& queue) : run_(run), number_(number), queue_(queue) {}
+  Cycler(Run& run, uint32_t number, QueueInUse& queue)
+      : run_(run), number_(number), queue_(queue) {}
 
   absl::Status Connect() {
     WEIR_ASSIGN_OR_RETURN(postgres_, Postgres::Connect(run_.options.database_url));
@@ -68,13 +69,15 @@ class Cycler {
                              absl::StrJoin(rows, ", "), " RETURNING id")));
     WEIR_RETURN_IF_ERROR(postgres_->Prepare(
         "receive",
-        absl::StrCat("UPDATE ", run_.table,
-                     " SET visible_at = now() + interval '10 min', receive_count = receive_count + 1"
-                     " WHERE id = ANY (ARRAY(SELECT id FROM ", run_.table,
-                     " WHERE queue = $1 AND visible_at <= now() ORDER BY visible_at"
-                     " LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING id, body, receive_count")));
-    return postgres_->Prepare("delete", absl::StrCat("DELETE FROM ", run_.table,
-                                                     " WHERE id = ANY ($1::bigint[])"));
+        absl::StrCat(
+            "UPDATE ", run_.table,
+            " SET visible_at = now() + interval '10 min', receive_count = receive_count + 1"
+            " WHERE id = ANY (ARRAY(SELECT id FROM ",
+            run_.table,
+            " WHERE queue = $1 AND visible_at <= now() ORDER BY visible_at"
+            " LIMIT $2::bigint FOR UPDATE SKIP LOCKED)) RETURNING id, body, receive_count")));
+    return postgres_->Prepare(
+        "delete", absl::StrCat("DELETE FROM ", run_.table, " WHERE id = ANY ($1::bigint[])"));
   }
 
   void Loop() {
@@ -122,9 +125,8 @@ class Cycler {
   absl::Status Receive() {
     const std::string limit = absl::StrCat(run_.options.batch);
     const int64_t start = NowNanoseconds();
-    WEIR_ASSIGN_OR_RETURN(
-        const Postgres::Result received,
-        postgres_->RunPrepared("receive", {queue_.name.c_str(), limit.c_str()}));
+    WEIR_ASSIGN_OR_RETURN(const Postgres::Result received,
+                          postgres_->RunPrepared("receive", {queue_.name.c_str(), limit.c_str()}));
     const int count = PQntuples(received.get());
     keys_.clear();
     ids_.clear();

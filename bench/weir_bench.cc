@@ -1,11 +1,12 @@
 // weir-bench: named workloads.
 //
-//   cycle        full cycles (send, receive, delete, each answered after its commit) over gRPC against a running queue service
-//   skip-locked  the same cycles on one PostgreSQL table with FOR UPDATE SKIP LOCKED, what Weir is compared with
-//   journal      the rows of full cycles appended to the queue service's store, without service or gRPC
+//   cycle        full cycles (send, receive, delete, each answered after its commit) over gRPC
+//   against a running queue service skip-locked  the same cycles on one PostgreSQL table with FOR
+//   UPDATE SKIP LOCKED, what Weir is compared with journal      the rows of full cycles appended to
+//   the queue service's store, without service or gRPC
 //
-// All print the same: cycles per second, latencies, CPU. bench/compare.sh runs the first two alternately. Exit code 1: an error, or
-// not every message came back.
+// All print the same: cycles per second, latencies, CPU. bench/compare.sh runs the first two
+// alternately. Exit code 1: an error, or not every message came back.
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -44,8 +45,9 @@ void AddCommonOptions(CLI::App& command, Options& options) {
 }
 
 void AddCyclerOptions(CLI::App& command, Options& options) {
-  command.add_option("--connections", options.connections,
-                     "Cyclers: each sends, receives and deletes, one call at a time")
+  command
+      .add_option("--connections", options.connections,
+                  "Cyclers: each sends, receives and deletes, one call at a time")
       ->capture_default_str();
   command.add_option("--batch", options.batch, "Messages a call")->capture_default_str();
   command.add_option("--queues", options.queues, "Queues, among which the cyclers are divided")
@@ -63,20 +65,24 @@ int Main(int argc, char** argv) {
   cycle->add_option("--channels", options.channels, "TCP connections that carry the calls")
       ->capture_default_str();
   AddCommonOptions(*cycle, options);
-  cycle->add_option("--server-pid", options.server_pid, "The service's process, to tell its CPU time");
+  cycle->add_option("--server-pid", options.server_pid,
+                    "The service's process, to tell its CPU time");
   cycle->add_option("--database-url", options.database_url,
                     "The service's PostgreSQL, only to tell its CPU time");
 
   CLI::App* skip_locked =
       app.add_subcommand("skip-locked", "Full cycles on one table with FOR UPDATE SKIP LOCKED");
-  skip_locked->add_option("--database-url", options.database_url, "PostgreSQL; a table is made and dropped")
+  skip_locked
+      ->add_option("--database-url", options.database_url,
+                   "PostgreSQL; a table is made and dropped")
       ->required();
   AddCyclerOptions(*skip_locked, options);
   AddCommonOptions(*skip_locked, options);
 
   CLI::App* journal = app.add_subcommand("journal", "The store alone: the rows of full cycles");
-  journal->add_option("--database-url", options.database_url,
-                      "PostgreSQL; a database is made and dropped")
+  journal
+      ->add_option("--database-url", options.database_url,
+                   "PostgreSQL; a database is made and dropped")
       ->required();
   journal->add_option("--shards", options.shards, "Shards, a thread and a connection each")
       ->capture_default_str();
