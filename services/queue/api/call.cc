@@ -33,8 +33,9 @@ absl::Status QueueDoesNotExist(const store::QueueName& name) {
                    {{"queue", name.name}});
 }
 
-absl::StatusOr<engine::QueueInfoPtr> FindQueue(Context& context, const v1::QueueRef& ref) {
-  WEIR_ASSIGN_OR_RETURN(const store::QueueName name, CheckQueueRef(ref, "queue"));
+absl::StatusOr<engine::QueueInfoPtr> FindQueue(Context& context, const v1::QueueRef& ref,
+                                               absl::string_view field) {
+  WEIR_ASSIGN_OR_RETURN(const store::QueueName name, CheckQueueRef(ref, field));
   engine::QueueInfoPtr queue = context.engine.registry().Find(name);
   if (queue == nullptr) return QueueDoesNotExist(name);
   return queue;

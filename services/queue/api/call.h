@@ -31,8 +31,9 @@ struct Context {
   const Clock& clock;
 };
 
-// The queue that `ref` names. QUEUE_DOES_NOT_EXIST, or what is wrong with the reference.
-absl::StatusOr<engine::QueueInfoPtr> FindQueue(Context& context, const v1::QueueRef& ref);
+// The queue that `ref` names; `field` is what the request calls it. QUEUE_DOES_NOT_EXIST, or what is wrong with the reference.
+absl::StatusOr<engine::QueueInfoPtr> FindQueue(Context& context, const v1::QueueRef& ref,
+                                               absl::string_view field = "queue");
 absl::Status QueueDoesNotExist(const store::QueueName& name);
 
 // The status of a reply that is one; else `Expected`, moved out.

@@ -46,7 +46,7 @@ size_t ValueBytes(const v1::MessageAttributeValue& value) {
 absl::Status InvalidAttribute(absl::string_view name, absl::string_view what) {
   return MakeError(ErrorReason::kInvalidParameterValue,
                    absl::StrCat("Message (user) attribute '", name, "' ", what),
-                   {{"field", "message_attributes"}, {"attribute", std::string(name)}});
+                   {{"field", "message.message_attributes"}, {"attribute", std::string(name)}});
 }
 
 absl::Status CheckAttributeName(absl::string_view name) {

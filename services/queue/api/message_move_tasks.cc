@@ -24,7 +24,8 @@ std::string FormatHandle(absl::string_view task_id, absl::string_view source_arn
 
 absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& request,
                    v1::StartMessageMoveTaskResponse& response) {
-  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source, FindQueue(context, request.source()));
+  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source,
+                        FindQueue(context, request.source(), "source"));
   engine::Registry& registry = context.engine.registry();
   if (registry.DeadLetterSources(source->arn, "", 1).empty()) {
     return MakeError(ErrorReason::kQueueNotDeadLetterTarget,
@@ -100,7 +101,8 @@ void EncodeTask(const engine::MoveTaskStatus& task, v1::MessageMoveTask& out) {
 
 absl::Status List(Context& context, const v1::ListMessageMoveTasksRequest& request,
                   v1::ListMessageMoveTasksResponse& response) {
-  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source, FindQueue(context, request.source()));
+  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source,
+                        FindQueue(context, request.source(), "source"));
   WEIR_ASSIGN_OR_RETURN(const int32_t limit,
                         CheckCount(request.max_results(), "max_results", 1, kListedMax, 1));
   for (const engine::MoveTaskStatus& task :

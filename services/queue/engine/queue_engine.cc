@@ -58,11 +58,14 @@ void QueueEngine::Stop() {
 }
 
 absl::Status QueueEngine::DeleteQueue(const QueueInfo& queue, absl::Time deadline) {
-  WEIR_RETURN_IF_ERROR(registry_->Delete(queue, deadline));
-  // Refused while the shard is being read: then it finds by ConfigOf that the queue is gone.
-  (void)shard(queue.address.shard)
-      .SubmitInternal(core::DropPartition{queue.address.partition}, nullptr);
-  return absl::OkStatus();
+  const absl::Status deleted = registry_->Delete(queue, deadline);
+  // Also when it was gone already: an earlier try may have deleted it without knowing.
+  if (deleted.ok() || absl::IsNotFound(deleted)) {
+    // Refused while the shard is being read: then it finds by ConfigOf that the queue is gone.
+    (void)shard(queue.address.shard)
+        .SubmitInternal(core::DropPartition{queue.address.partition}, nullptr);
+  }
+  return deleted;
 }
 
 absl::StatusOr<core::PartitionStats> QueueEngine::Stats(const QueueInfo& queue) {

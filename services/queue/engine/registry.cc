@@ -111,12 +111,15 @@ std::vector<QueueInfoPtr> Registry::All() const {
 absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
                                               const store::QueueAttributes& attributes,
                                               absl::Time deadline) {
-  WEIR_ASSIGN_OR_RETURN(store::QueueRecord record,
-                        store_.CreateQueue(name, attributes, ShardFor(name), deadline));
+  MutexLock change_lock(&change_mu_);
+  WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
+  absl::StatusOr<store::QueueRecord> record =
+      store_.CreateQueue(name, attributes, ShardFor(name), deadline);
+  if (!record.ok()) return NoteFailure(record.status(), deadline);
   std::vector<QueueInfoPtr> changed;
   {
     WriterMutexLock lock(&mu_);
-    changed.push_back(InsertLocked(std::move(record)));
+    changed.push_back(InsertLocked(*std::move(record)));
     ResolveSourcesLocked(QueueArn(name), changed);
   }
   Notify(changed);
@@ -126,37 +129,80 @@ absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
 absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
                                               const store::QueueAttributes& attributes,
                                               absl::Time deadline) {
-  WEIR_ASSIGN_OR_RETURN(
-      store::QueueRecord record,
-      store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline));
+  MutexLock change_lock(&change_mu_);
+  WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
+  absl::StatusOr<store::QueueRecord> record =
+      store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline);
+  if (!record.ok()) return NoteFailure(record.status(), deadline);
   std::vector<QueueInfoPtr> changed;
   {
     WriterMutexLock lock(&mu_);
-    // A slower thread must not put an older record over a newer one.
-    const auto it = by_name_.find(record.name);
-    if (it != by_name_.end() && it->second->record.version > record.version) return it->second;
-    changed.push_back(InsertLocked(std::move(record)));
+    changed.push_back(InsertLocked(*std::move(record)));
   }
   Notify(changed);
   return changed.front();
 }
 
 absl::Status Registry::Delete(const QueueInfo& queue, absl::Time deadline) {
-  WEIR_RETURN_IF_ERROR(store_.DeleteQueue(queue.record.id, deadline));
+  MutexLock change_lock(&change_mu_);
+  WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
+  if (absl::Status status = store_.DeleteQueue(queue.record.id, deadline); !status.ok()) {
+    return NoteFailure(std::move(status), deadline);
+  }
   std::vector<QueueInfoPtr> changed;
   {
     WriterMutexLock lock(&mu_);
-    const auto it = by_name_.find(queue.record.name);
-    if (it != by_name_.end() && it->second->record.id == queue.record.id) {
-      const auto& policy = it->second->record.attributes.redrive_policy;
-      if (policy.has_value()) sources_[policy->dead_letter_queue_arn].erase(queue.record.name);
-      by_name_.erase(it);
-    }
-    for (const auto& partition : queue.record.partitions) by_partition_.erase(partition.partition);
+    RemoveLocked(queue);
     ResolveSourcesLocked(queue.arn, changed);
   }
   Notify(changed);
   return absl::OkStatus();
+}
+
+absl::Status Registry::NoteFailure(absl::Status status, absl::Time deadline) {
+  stale_ = true;
+  // When the store is there and says no, somebody else has changed the queue. When it is away, the next change finds out.
+  if (!absl::IsUnavailable(status)) (void)ReloadIfStale(deadline);
+  return status;
+}
+
+absl::Status Registry::ReloadIfStale(absl::Time deadline) {
+  if (!stale_) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(std::vector<store::QueueRecord> records, store_.ListQueues(deadline));
+  stale_ = false;
+  std::vector<QueueInfoPtr> changed;
+  {
+    WriterMutexLock lock(&mu_);
+    absl::flat_hash_map<core::QueueId, int64_t> versions;
+    for (const store::QueueRecord& record : records) versions[record.id] = record.version;
+    std::vector<QueueInfoPtr> gone;
+    for (const auto& [name, info] : by_name_) {
+      if (!versions.contains(info->record.id)) gone.push_back(info);
+    }
+    for (const QueueInfoPtr& info : gone) {
+      RemoveLocked(*info);
+      ResolveSourcesLocked(info->arn, changed);
+    }
+    for (store::QueueRecord& record : records) {
+      const auto known = by_name_.find(record.name);
+      if (known != by_name_.end() && known->second->record.version == record.version) continue;
+      const std::string arn = QueueArn(record.name);
+      changed.push_back(InsertLocked(std::move(record)));
+      ResolveSourcesLocked(arn, changed);
+    }
+  }
+  Notify(changed);
+  return absl::OkStatus();
+}
+
+void Registry::RemoveLocked(const QueueInfo& queue) {
+  const auto it = by_name_.find(queue.record.name);
+  if (it != by_name_.end() && it->second->record.id == queue.record.id) {
+    const auto& policy = it->second->record.attributes.redrive_policy;
+    if (policy.has_value()) sources_[policy->dead_letter_queue_arn].erase(queue.record.name);
+    by_name_.erase(it);
+  }
+  for (const auto& partition : queue.record.partitions) by_partition_.erase(partition.partition);
 }
 
 QueueInfoPtr Registry::InsertLocked(store::QueueRecord record) {

@@ -80,6 +80,12 @@ class Registry {
   absl::Status Delete(const QueueInfo& queue, absl::Time deadline);
 
  private:
+  // After a change that failed: `status`, for the caller's convenience.
+  absl::Status NoteFailure(absl::Status status, absl::Time deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
+  // Makes this what the store has, when that is in doubt.
+  absl::Status ReloadIfStale(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
+  void RemoveLocked(const QueueInfo& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   QueueInfoPtr InsertLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   QueueInfoPtr MakeInfoLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Sources of `arn` get configs anew, since the queue behind it came or went. Appends the new ones to `changed`.
@@ -92,6 +98,11 @@ class Registry {
   store::RegistryStore& store_;
   const int shard_count_;
   ConfigListener listener_;
+
+  // Changes are serial, as they are in the store. Taken before mu_.
+  Mutex change_mu_;
+  // A change failed, so the store may have it nevertheless, or somebody else's.
+  bool stale_ ABSL_GUARDED_BY(change_mu_) = false;
 
   mutable SharedMutex mu_;
   absl::btree_map<store::QueueName, QueueInfoPtr> by_name_ ABSL_GUARDED_BY(mu_);
