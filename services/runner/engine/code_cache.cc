@@ -65,7 +65,8 @@ absl::StatusOr<CodeFolderPtr> CodeCache::Get(const core::Function& function, abs
   return folder;
 }
 
-absl::StatusOr<CodeFolderPtr> CodeCache::Unpack(const core::Function& function, absl::Time deadline) {
+absl::StatusOr<CodeFolderPtr> CodeCache::Unpack(const core::Function& function,
+                                                absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(const core::FunctionCode code,
                         source_.ReadCode(function.id, function.revision, deadline));
   std::string path;
@@ -76,8 +77,8 @@ absl::StatusOr<CodeFolderPtr> CodeCache::Unpack(const core::Function& function, 
                         next_folder_++);
   }
   if (mkdir(path.c_str(), 0755) != 0 || chmod(path.c_str(), 0755) != 0) {
-    return MakeError(ErrorReason::kInternal,
-                     absl::StrCat("Cannot make the folder ", path, ": ", std::strerror(errno), "."));
+    return MakeError(ErrorReason::kInternal, absl::StrCat("Cannot make the folder ", path, ": ",
+                                                          std::strerror(errno), "."));
   }
   auto folder = std::make_shared<const CodeFolder>(path);
   WEIR_RETURN_IF_ERROR(UnpackCode(code, path));
@@ -85,7 +86,8 @@ absl::StatusOr<CodeFolderPtr> CodeCache::Unpack(const core::Function& function, 
 }
 
 void CodeCache::Drop(core::FunctionId function, core::Revision keep) {
-  std::vector<std::shared_ptr<Entry>> dropped;  // declared first, so destroyed after the lock was released
+  std::vector<std::shared_ptr<Entry>>
+      dropped;  // declared first, so destroyed after the lock was released
   MutexLock lock(&mu_);
   for (auto it = entries_.lower_bound(Key(function, core::Revision(0)));
        it != entries_.end() && it->first.first == function;) {

@@ -1,5 +1,5 @@
-// Unpacked code, once per revision of a function. A revision's folder is there as long as somebody holds it: the cache itself
-// until the revision is dropped, and every worker that runs it.
+// Unpacked code, once per revision of a function. A revision's folder is there as long as somebody
+// holds it: the cache itself until the revision is dropped, and every worker that runs it.
 //
 // Thread-safe.
 #pragma once
@@ -37,7 +37,8 @@ class CodeCache {
   // `folder` exists and is empty. References must outlive the cache.
   CodeCache(std::string folder, CodeSource& source);
 
-  // Reads and unpacks the code unless it is there already; callers that come meanwhile wait for the first.
+  // Reads and unpacks the code unless it is there already; callers that come meanwhile wait for the
+  // first.
   absl::StatusOr<CodeFolderPtr> Get(const core::Function& function, absl::Time deadline);
   // Lets go of all other revisions of the function. Removing files may take a while.
   void Drop(core::FunctionId function, core::Revision keep);

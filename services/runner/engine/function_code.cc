@@ -49,7 +49,8 @@ std::string Shown(absl::string_view path) {
 
 absl::Status CheckPath(absl::string_view path) {
   const std::string shown = Shown(path);
-  if (path.empty()) return Invalid("code: a file has an empty path; paths have at least one character.");
+  if (path.empty())
+    return Invalid("code: a file has an empty path; paths have at least one character.");
   if (path.size() > kPathBytesMax) {
     return Invalid(absl::StrCat("code: the path ", shown, " has ", path.size(), " bytes; at most ",
                                 kPathBytesMax, " are allowed."));
@@ -60,8 +61,9 @@ absl::Status CheckPath(absl::string_view path) {
   }
   for (const char c : path) {
     if (c == '\0' || c == '\\') {
-      return Invalid(absl::StrCat("code: the path ", shown,
-                                  " has a NUL or a backslash in it; folders are separated by '/'."));
+      return Invalid(
+          absl::StrCat("code: the path ", shown,
+                       " has a NUL or a backslash in it; folders are separated by '/'."));
     }
   }
   for (const absl::string_view name : absl::StrSplit(path, '/')) {
@@ -84,7 +86,8 @@ class Paths {
     if (folders_.contains(path) || !files_.insert(path).second) {
       return Invalid(absl::StrCat("code: the path ", Shown(path), " is there more than once."));
     }
-    for (size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
+    for (size_t slash = path.find('/'); slash != std::string::npos;
+         slash = path.find('/', slash + 1)) {
       WEIR_RETURN_IF_ERROR(AddFolder(path.substr(0, slash)));
     }
     return absl::OkStatus();
@@ -156,7 +159,8 @@ absl::StatusOr<std::vector<Entry>> ListZip(zip_t* archive) {
     zip_stat_t stat;
     const char* name = zip_get_name(archive, i, ZIP_FL_ENC_GUESS);
     if (name == nullptr || zip_stat_index(archive, i, 0, &stat) != 0) {
-      return Invalid(absl::StrCat("code.zip: entry ", i, " cannot be read: ", zip_strerror(archive), "."));
+      return Invalid(
+          absl::StrCat("code.zip: entry ", i, " cannot be read: ", zip_strerror(archive), "."));
     }
     Entry entry;
     entry.index = i;
@@ -189,7 +193,8 @@ absl::StatusOr<std::vector<Entry>> ListZip(zip_t* archive) {
       const uint64_t size = (stat.valid & ZIP_STAT_SIZE) != 0 ? stat.size : 0;
       // Compared one by one, so that no sum overflows.
       if (size > kCodeUnpackedBytesMax || (total += size) > kCodeUnpackedBytesMax) {
-        return TooLarge(absl::StrCat("code.zip: the archive has more than ", kCodeUnpackedBytesMax >> 20,
+        return TooLarge(absl::StrCat("code.zip: the archive has more than ",
+                                     kCodeUnpackedBytesMax >> 20,
                                      " MiB when it is unpacked; that is the most allowed."));
       }
     }
@@ -201,25 +206,27 @@ absl::StatusOr<std::vector<Entry>> ListZip(zip_t* archive) {
 
 using Chunk = absl::string_view;
 
-// Unpacks one file; `left` is what the whole archive may still unpack to. libzip checks sums and sizes at the end.
+// Unpacks one file; `left` is what the whole archive may still unpack to. libzip checks sums and
+// sizes at the end.
 absl::Status ReadEntry(zip_t* archive, const Entry& entry, int64_t& left,
                        absl::FunctionRef<absl::Status(Chunk)> take) {
   ZipFile file(zip_fopen_index(archive, entry.index, 0));
   if (file == nullptr) {
-    return Invalid(absl::StrCat("code.zip: ", Shown(entry.path), " cannot be unpacked: ",
-                                zip_strerror(archive), "."));
+    return Invalid(absl::StrCat("code.zip: ", Shown(entry.path),
+                                " cannot be unpacked: ", zip_strerror(archive), "."));
   }
   std::vector<char> buffer(64 << 10);
   for (;;) {
     const zip_int64_t n = zip_fread(file.get(), buffer.data(), buffer.size());
     if (n == 0) return absl::OkStatus();
     if (n < 0) {
-      return Invalid(absl::StrCat("code.zip: ", Shown(entry.path), " cannot be unpacked: ",
-                                  zip_file_strerror(file.get()), "."));
+      return Invalid(absl::StrCat("code.zip: ", Shown(entry.path),
+                                  " cannot be unpacked: ", zip_file_strerror(file.get()), "."));
     }
     left -= n;
     if (left < 0) {
-      return TooLarge(absl::StrCat("code.zip: the archive has more than ", kCodeUnpackedBytesMax >> 20,
+      return TooLarge(absl::StrCat("code.zip: the archive has more than ",
+                                   kCodeUnpackedBytesMax >> 20,
                                    " MiB when it is unpacked; that is the most allowed."));
     }
     WEIR_RETURN_IF_ERROR(take(Chunk(buffer.data(), static_cast<size_t>(n))));
@@ -247,8 +254,8 @@ absl::Status CheckInlineFiles(const std::map<std::string, std::string>& files) {
     return Invalid("code.inline_files.files: no file is given; at least one is needed.");
   }
   if (files.size() > kInlineFilesMax) {
-    return TooLarge(absl::StrCat("code.inline_files.files: ", files.size(), " files are given; at most ",
-                                 kInlineFilesMax, " are allowed."));
+    return TooLarge(absl::StrCat("code.inline_files.files: ", files.size(),
+                                 " files are given; at most ", kInlineFilesMax, " are allowed."));
   }
   Paths paths;
   int64_t total = 0;
@@ -259,7 +266,8 @@ absl::Status CheckInlineFiles(const std::map<std::string, std::string>& files) {
   }
   if (total > kInlineBytesMax) {
     return TooLarge(absl::StrCat("code.inline_files.files: the files have ", total,
-                                 " bytes together; at most ", kInlineBytesMax, " (4 MiB) are allowed."));
+                                 " bytes together; at most ", kInlineBytesMax,
+                                 " (4 MiB) are allowed."));
   }
   return absl::OkStatus();
 }
@@ -321,7 +329,8 @@ std::string BigEndian(uint64_t number) {
 }  // namespace
 
 absl::Status CheckCode(const core::FunctionCode& code) {
-  return code.kind == core::FunctionCode::Kind::kZip ? CheckZip(code.zip) : CheckInlineFiles(code.files);
+  return code.kind == core::FunctionCode::Kind::kZip ? CheckZip(code.zip)
+                                                     : CheckInlineFiles(code.files);
 }
 
 std::string CodeSha256(const core::FunctionCode& code) {

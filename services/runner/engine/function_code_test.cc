@@ -34,7 +34,8 @@ std::string MakeZip(const std::vector<ZipEntry>& entries) {
     if (entry.name.back() == '/') {
       index = zip_dir_add(archive, entry.name.c_str(), ZIP_FL_ENC_UTF_8);
     } else {
-      zip_source_t* source = zip_source_buffer(archive, entry.content.data(), entry.content.size(), 0);
+      zip_source_t* source =
+          zip_source_buffer(archive, entry.content.data(), entry.content.size(), 0);
       index = zip_file_add(archive, entry.name.c_str(), source, ZIP_FL_ENC_UTF_8);
     }
     EXPECT_GE(index, 0) << zip_strerror(archive);
@@ -65,7 +66,8 @@ core::FunctionCode Files(std::map<std::string, std::string> files) {
 
 // The same name in both headers of a single entry is changed, as no library writes such archives.
 std::string Rename(std::string zip, const std::string& from, const std::string& to) {
-  for (size_t at = 0; (at = zip.find(from, at)) != std::string::npos;) zip.replace(at, from.size(), to);
+  for (size_t at = 0; (at = zip.find(from, at)) != std::string::npos;)
+    zip.replace(at, from.size(), to);
   return zip;
 }
 
@@ -108,8 +110,8 @@ TEST_F(FunctionCodeTest, UnpacksInlineFiles) {
 }
 
 TEST_F(FunctionCodeTest, UnpacksZip) {
-  const core::FunctionCode code =
-      Zip(MakeZip({{"pkg/", "", 040755}, {"pkg/a.py", std::string(200'000, 'a')}, {"bin/run", "#!", 0100755}}));
+  const core::FunctionCode code = Zip(MakeZip(
+      {{"pkg/", "", 040755}, {"pkg/a.py", std::string(200'000, 'a')}, {"bin/run", "#!", 0100755}}));
   EXPECT_TRUE(CheckCode(code).ok()) << CheckCode(code);
   ASSERT_TRUE(UnpackCode(code, folder_).ok());
   EXPECT_EQ(Read("pkg/a.py").size(), 200'000u);
@@ -126,17 +128,20 @@ TEST_F(FunctionCodeTest, ShaOfFilesHasLengths) {
 }
 
 TEST_F(FunctionCodeTest, RefusesPathsThatLeadOut) {
-  for (const std::string path : {"/etc/x", "../x", "a/../../x", "a//b", "./a", "a/.", "a\\b", "a/"}) {
+  for (const std::string path :
+       {"/etc/x", "../x", "a/../../x", "a//b", "./a", "a/.", "a\\b", "a/"}) {
     ExpectRefused(Files({{path, "x"}}), ErrorReason::kCodeInvalid, "path");
     EXPECT_FALSE(UnpackCode(Files({{path, "x"}}), folder_).ok());
   }
-  ExpectRefused(Zip(Rename(MakeZip({{"ab/cd", "x"}}), "ab/cd", "../cd")), ErrorReason::kCodeInvalid, "..");
+  ExpectRefused(Zip(Rename(MakeZip({{"ab/cd", "x"}}), "ab/cd", "../cd")), ErrorReason::kCodeInvalid,
+                "..");
   ExpectRefused(Zip(Rename(MakeZip({{"ab/cd", "x"}}), "ab/cd", "/b/cd")), ErrorReason::kCodeInvalid,
                 "absolute");
 }
 
 TEST_F(FunctionCodeTest, RefusesLinksAndDevices) {
-  ExpectRefused(Zip(MakeZip({{"link", "/etc/passwd", 0120777}})), ErrorReason::kCodeInvalid, "link");
+  ExpectRefused(Zip(MakeZip({{"link", "/etc/passwd", 0120777}})), ErrorReason::kCodeInvalid,
+                "link");
   ExpectRefused(Zip(MakeZip({{"disk", "", 0060600}})), ErrorReason::kCodeInvalid, "device");
 }
 
@@ -157,7 +162,8 @@ TEST_F(FunctionCodeTest, RefusesWhatIsNoArchiveOrIsDamaged) {
 }
 
 TEST_F(FunctionCodeTest, RefusesWhatIsTooLarge) {
-  ExpectRefused(Files({{"a", std::string((4 << 20) + 1, 'x')}}), ErrorReason::kCodeTooLarge, "4 MiB");
+  ExpectRefused(Files({{"a", std::string((4 << 20) + 1, 'x')}}), ErrorReason::kCodeTooLarge,
+                "4 MiB");
   std::map<std::string, std::string> many;
   for (int i = 0; i <= 100; ++i) many["f" + std::to_string(i)] = "";
   ExpectRefused(Files(many), ErrorReason::kCodeTooLarge, "101 files");

@@ -1,7 +1,5 @@
 #include "services/runner/engine/runtime_api.h"
 
-#include <utility>  // before Asio, whose 1.74 forgets it
-
 #include <boost/asio.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
@@ -9,6 +7,7 @@
 #include <limits>
 #include <optional>
 #include <set>
+#include <utility>  // before Asio, whose 1.74 forgets it
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -31,7 +30,8 @@ constexpr uint32_t kHeaderBytesMax = 64 << 10;
 
 absl::string_view View(beast::string_view text) { return {text.data(), text.size()}; }
 
-// A body that is read to its end whatever its size, so that the client hears of 413, and kept only up to the limit.
+// A body that is read to its end whatever its size, so that the client hears of 413, and kept only
+// up to the limit.
 struct BoundedBody {
   struct value_type {
     std::string text;
@@ -134,12 +134,14 @@ Response Json(http::status status, std::string body) {
 }
 
 Response Refusal(http::status status, absl::string_view type, absl::string_view message) {
-  return Json(status, absl::StrCat("{\"errorMessage\":\"", message, "\",\"errorType\":\"", type, "\"}"));
+  return Json(status,
+              absl::StrCat("{\"errorMessage\":\"", message, "\",\"errorType\":\"", type, "\"}"));
 }
 
 class Server : public RuntimeApi, public std::enable_shared_from_this<Server> {
  public:
-  Server(asio::io_context& io, RuntimeApiListener& listener) : acceptor_(io), listener_(&listener) {}
+  Server(asio::io_context& io, RuntimeApiListener& listener)
+      : acceptor_(io), listener_(&listener) {}
 
   absl::Status Listen() {
     beast::error_code error;
@@ -189,7 +191,8 @@ class Server : public RuntimeApi, public std::enable_shared_from_this<Server> {
     absl::string_view path = View(request.target());
     path = path.substr(0, path.find('?'));
     // The path for errors while loading is also known without the version.
-    if (!absl::ConsumePrefix(&path, "/2018-06-01/runtime/") && !absl::ConsumePrefix(&path, "/runtime/")) {
+    if (!absl::ConsumePrefix(&path, "/2018-06-01/runtime/") &&
+        !absl::ConsumePrefix(&path, "/runtime/")) {
       return connection->Answer(NoSuchPath());
     }
     if (path == "invocation/next" && request.method() == http::verb::get) return Next(connection);
@@ -218,7 +221,8 @@ class Server : public RuntimeApi, public std::enable_shared_from_this<Server> {
     connection->Answer(Accepted());
     const absl::string_view error_type = View(request["Lambda-Runtime-Function-Error-Type"]);
     if (verb == "error") {
-      listener_->OnError(std::move(request.body().text), absl::EqualsIgnoreCase(error_type, "Handled"));
+      listener_->OnError(std::move(request.body().text),
+                         absl::EqualsIgnoreCase(error_type, "Handled"));
     } else if (!error_type.empty()) {
       // A streamed answer that broke off says so in its trailers.
       listener_->OnError(TrailerError(request, error_type), /*handled=*/false);
@@ -243,9 +247,11 @@ class Server : public RuntimeApi, public std::enable_shared_from_this<Server> {
     }
     std::string type;
     for (const char c : error_type) {
-      if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_') type.push_back(c);
+      if (absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_')
+        type.push_back(c);
     }
-    return absl::StrCat("{\"errorMessage\":\"The streamed answer broke off\",\"errorType\":\"", type, "\"}");
+    return absl::StrCat("{\"errorMessage\":\"The streamed answer broke off\",\"errorType\":\"",
+                        type, "\"}");
   }
 
   void Next(const std::shared_ptr<Connection>& connection) {
@@ -275,29 +281,29 @@ class Server : public RuntimeApi, public std::enable_shared_from_this<Server> {
   }
 
   void Accept() {
-    acceptor_.async_accept([self = shared_from_this()](const beast::error_code& error,
-                                                       tcp::socket socket) {
-      if (self->listener_ == nullptr || error == asio::error::operation_aborted) return;
-      if (error) {
-        // Out of descriptors, most likely; trying again at once would spin.
-        self->retry_.emplace(self->acceptor_.get_executor(), std::chrono::milliseconds(100));
-        self->retry_->async_wait([self](const beast::error_code& aborted) {
-          if (!aborted && self->listener_ != nullptr) self->Accept();
+    acceptor_.async_accept(
+        [self = shared_from_this()](const beast::error_code& error, tcp::socket socket) {
+          if (self->listener_ == nullptr || error == asio::error::operation_aborted) return;
+          if (error) {
+            // Out of descriptors, most likely; trying again at once would spin.
+            self->retry_.emplace(self->acceptor_.get_executor(), std::chrono::milliseconds(100));
+            self->retry_->async_wait([self](const beast::error_code& aborted) {
+              if (!aborted && self->listener_ != nullptr) self->Accept();
+            });
+            return;
+          }
+          for (auto it = self->connections_.begin(); it != self->connections_.end();) {
+            it = it->expired() ? self->connections_.erase(it) : std::next(it);
+          }
+          if (self->connections_.size() < kConnectionsMax) {
+            beast::error_code ignored;
+            socket.set_option(tcp::no_delay(true), ignored);
+            auto connection = std::make_shared<Connection>(std::move(socket), self);
+            self->connections_.insert(connection);
+            connection->Read();
+          }
+          self->Accept();
         });
-        return;
-      }
-      for (auto it = self->connections_.begin(); it != self->connections_.end();) {
-        it = it->expired() ? self->connections_.erase(it) : std::next(it);
-      }
-      if (self->connections_.size() < kConnectionsMax) {
-        beast::error_code ignored;
-        socket.set_option(tcp::no_delay(true), ignored);
-        auto connection = std::make_shared<Connection>(std::move(socket), self);
-        self->connections_.insert(connection);
-        connection->Read();
-      }
-      self->Accept();
-    });
   }
 
   tcp::acceptor acceptor_;

@@ -1,11 +1,12 @@
-// One worker's end of the Lambda Runtime API: HTTP/1.1 on a loopback port of its own, so that AWS_LAMBDA_RUNTIME_API=host:port is
-// all that a runtime client needs.
+// One worker's end of the Lambda Runtime API: HTTP/1.1 on a loopback port of its own, so that
+// AWS_LAMBDA_RUNTIME_API=host:port is all that a runtime client needs.
 //
 //            Deliver           /response, /error            /next
 //   parked ----------> busy ------------------> answered ---------> parked
 //
-// A worker begins as if it had answered. A request that does not fit the state gets 403 InvalidStateTransition, one about
-// another invocation 400 InvalidRequestID. /next is parked without any timeout. Everything runs on the thread of the io_context.
+// A worker begins as if it had answered. A request that does not fit the state gets 403
+// InvalidStateTransition, one about another invocation 400 InvalidRequestID. /next is parked
+// without any timeout. Everything runs on the thread of the io_context.
 #pragma once
 
 #include <cstdint>

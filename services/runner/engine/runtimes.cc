@@ -30,7 +30,8 @@ std::string VersionInName(absl::string_view name) {
   if (!absl::ConsumePrefix(&name, "python")) return "";
   const std::vector<absl::string_view> parts = absl::StrSplit(name, '.');
   int number = 0;
-  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &number) || !absl::SimpleAtoi(parts[1], &number)) {
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &number) ||
+      !absl::SimpleAtoi(parts[1], &number)) {
     return "";
   }
   return std::string(name);
@@ -92,11 +93,13 @@ absl::StatusOr<std::string> Probe(const std::string& interpreter, const std::str
   const std::vector<absl::string_view> parts = absl::StrSplit(output, '.');
   int major = 0;
   int minor = 0;
-  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &major) || !absl::SimpleAtoi(parts[1], &minor)) {
+  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &major) ||
+      !absl::SimpleAtoi(parts[1], &minor)) {
     return absl::UnavailableError(absl::StrCat(interpreter, " does not run"));
   }
   if (std::pair(major, minor) < std::pair(3, 8)) {
-    return absl::UnavailableError(absl::StrCat(interpreter, " is Python ", output, ", and 3.8 is needed"));
+    return absl::UnavailableError(
+        absl::StrCat(interpreter, " is Python ", output, ", and 3.8 is needed"));
   }
   return output;
 }
@@ -134,16 +137,17 @@ FoundRuntime Find(const RuntimeConfig& config, const std::vector<std::string>& c
   } else if (!config.interpreter.empty()) {
     runtime.info.unavailable_reason = absl::StrCat("There is no program ", config.interpreter, ".");
   } else {
-    runtime.info.unavailable_reason =
-        absl::StrCat("No ", config.name,
-                     " was found on PATH, in /usr/bin, in /usr/local/bin, or among pyenv's versions.");
+    runtime.info.unavailable_reason = absl::StrCat(
+        "No ", config.name,
+        " was found on PATH, in /usr/bin, in /usr/local/bin, or among pyenv's versions.");
   }
   return runtime;
 }
 
 }  // namespace
 
-std::vector<std::string> InterpreterCandidates(const RuntimeConfig& runtime, const std::string& path,
+std::vector<std::string> InterpreterCandidates(const RuntimeConfig& runtime,
+                                               const std::string& path,
                                                const std::vector<std::string>& pyenv_roots) {
   const std::string& name = runtime.interpreter.empty() ? runtime.name : runtime.interpreter;
   std::vector<std::string> candidates;
@@ -183,7 +187,8 @@ std::vector<FoundRuntime> FindRuntimes(std::vector<RuntimeConfig> configured,
                                        const std::string& supervisor, const std::string& token,
                                        const std::string& bootstrap) {
   if (configured.empty()) {
-    for (int minor = 8; minor <= 14; ++minor) configured.push_back({absl::StrCat("python3.", minor), ""});
+    for (int minor = 8; minor <= 14; ++minor)
+      configured.push_back({absl::StrCat("python3.", minor), ""});
   }
   const char* path = std::getenv("PATH");
   std::vector<std::string> pyenv_roots;

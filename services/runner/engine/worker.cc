@@ -1,7 +1,5 @@
 #include "services/runner/engine/worker.h"
 
-#include <utility>  // before Asio, whose 1.74 forgets it
-
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -18,6 +16,7 @@
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <utility>  // before Asio, whose 1.74 forgets it
 #include <vector>
 
 #include "absl/strings/ascii.h"
@@ -28,9 +27,9 @@
 #include "libs/base/random.h"
 #include "libs/observe/log.h"
 #include "services/runner/engine/runtime_api.h"
+#include "services/runner/engine/supervisor_protocol.h"
 #include "services/runner/engine/worker_log.h"
 #include "services/runner/engine/worker_process.h"
-#include "services/runner/supervisor/protocol.h"
 
 namespace weir::runner::engine {
 namespace {
@@ -39,11 +38,14 @@ namespace asio = boost::asio;
 namespace protocol = supervisor;
 using ErrorCode = boost::system::error_code;
 
-// To load a function; its own timeout comes on top, as a function may do at its first invocation what it would do while loading.
+// To load a function; its own timeout comes on top, as a function may do at its first invocation
+// what it would do while loading.
 constexpr absl::Duration kInitTimeout = absl::Seconds(10);
-// Memory of shorter invocations is looked at afterwards only, so that they cost the supervisor nothing.
+// Memory of shorter invocations is looked at afterwards only, so that they cost the supervisor
+// nothing.
 constexpr absl::Duration kWatchAfter = absl::Milliseconds(10);
-// A runtime asks for the next event right after its answer; if it takes longer, the caller does not wait for that.
+// A runtime asks for the next event right after its answer; if it takes longer, the caller does not
+// wait for that.
 constexpr absl::Duration kNextGrace = absl::Milliseconds(50);
 // A supervisor kills within milliseconds, unless somebody has stopped it.
 constexpr absl::Duration kKillTimeout = absl::Seconds(2);
@@ -64,8 +66,9 @@ std::string ErrorObject(absl::string_view type, absl::string_view message) {
 std::string DescribeExit(int status) {
   if (WIFSIGNALED(status)) {
     const char* name = sigdescr_np(WTERMSIG(status));
-    return absl::StrCat("Runtime exited with error: signal: ",
-                        name == nullptr ? absl::StrCat(WTERMSIG(status)) : absl::AsciiStrToLower(name));
+    return absl::StrCat("Runtime exited with error: signal: ", name == nullptr
+                                                                   ? absl::StrCat(WTERMSIG(status))
+                                                                   : absl::AsciiStrToLower(name));
   }
   if (WEXITSTATUS(status) == 0) return "Runtime exited without providing a reason";
   return absl::StrCat("Runtime exited with error: exit status ", WEXITSTATUS(status));
@@ -214,8 +217,9 @@ class WorkerImpl : public Worker,
   }
 
   void OnError(std::string payload, bool handled) override {
-    Answered(handled ? core::InvocationOutcome::kHandledError : core::InvocationOutcome::kUnhandledError,
-             std::move(payload));
+    Answered(
+        handled ? core::InvocationOutcome::kHandledError : core::InvocationOutcome::kUnhandledError,
+        std::move(payload));
   }
 
   void OnInitError(std::string payload) override {
@@ -248,7 +252,8 @@ class WorkerImpl : public Worker,
     event.trace_id = absl::StrFormat("Root=1-%08x-%s;Parent=%s;Sampled=0", absl::ToUnixSeconds(now),
                                      RandomToken(12), RandomToken(8));
     const absl::Duration timeout = function_->config.timeout;
-    event.deadline_unix_millis = absl::ToUnixMillis(std::min(now + timeout, call_->request.deadline));
+    event.deadline_unix_millis =
+        absl::ToUnixMillis(std::min(now + timeout, call_->request.deadline));
     event.payload = std::move(call_->request.payload);
     if (event.payload.empty()) event.payload = "{}";
     state_ = State::kBusy;
@@ -346,7 +351,8 @@ class WorkerImpl : public Worker,
       result_.duration = clock_.Monotonic() - called_at_;
     }
     const std::string id = absl::StrCat("RequestId: ", RequestId(), " Error: ");
-    const auto fail = [&](absl::string_view type, absl::string_view message, absl::string_view status) {
+    const auto fail = [&](absl::string_view type, absl::string_view message,
+                          absl::string_view status) {
       result_.payload = ErrorObject(type, absl::StrCat(id, message));
       Finish(status, status == "timeout" ? "" : type);
     };
@@ -367,20 +373,24 @@ class WorkerImpl : public Worker,
         const CallPtr call = call_;
         call_ = std::make_shared<Call>(call->function, InvokeRequest{}, call->request_id);
         Finish("timeout", "");
-        call->Finish(MakeError(ErrorReason::kDeadlineExceeded,
-                               "The caller's deadline passed before the function ended; its worker was "
-                               "stopped."));
+        call->Finish(
+            MakeError(ErrorReason::kDeadlineExceeded,
+                      "The caller's deadline passed before the function ended; its worker was "
+                      "stopped."));
         return;
       }
       case EndReason::kOutOfMemory:
         log_.Platform(absl::StrCat(id, "Runtime exited with error: signal: killed"));
         return fail("Runtime.OutOfMemory", "Runtime exited with error: signal: killed", "error");
       case EndReason::kInitFailed: {
-        nlohmann::json object = nlohmann::json::parse(init_error_, nullptr, /*allow_exceptions=*/false);
-        if (!object.is_object()) object = {{"errorType", "Runtime.Unknown"}, {"errorMessage", "unknown"}};
+        nlohmann::json object =
+            nlohmann::json::parse(init_error_, nullptr, /*allow_exceptions=*/false);
+        if (!object.is_object())
+          object = {{"errorType", "Runtime.Unknown"}, {"errorMessage", "unknown"}};
         object["requestId"] = RequestId();
         const auto type = object.find("errorType");
-        const std::string shown = type != object.end() && type->is_string() ? type->get<std::string>() : "";
+        const std::string shown =
+            type != object.end() && type->is_string() ? type->get<std::string>() : "";
         result_.payload = object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
         return Finish("error", shown);
       }
@@ -419,7 +429,8 @@ class WorkerImpl : public Worker,
     for (;;) {
       protocol::Report report;
       const ssize_t n = recv(control_.native_handle(), &report, sizeof(report), MSG_DONTWAIT);
-      // A reset means that the supervisor ended before it read our last command; what it had to say is still there.
+      // A reset means that the supervisor ended before it read our last command; what it had to say
+      // is still there.
       if (n < 0 && (errno == EINTR || errno == ECONNRESET)) continue;
       if (n < 0 && errno == EAGAIN) {
         AwaitControl();
@@ -434,7 +445,8 @@ class WorkerImpl : public Worker,
   void OnReport(const protocol::Report& report) {
     switch (report.kind) {
       case protocol::ReportKind::kStarted:
-        status_fd_ = open(absl::StrCat("/proc/", report.value, "/status").c_str(), O_RDONLY | O_CLOEXEC);
+        status_fd_ =
+            open(absl::StrCat("/proc/", report.value, "/status").c_str(), O_RDONLY | O_CLOEXEC);
         return;
       case protocol::ReportKind::kNotStarted:
         not_started_ = report.value;
@@ -473,12 +485,14 @@ class WorkerImpl : public Worker,
     if (call_ != nullptr) {
       if (not_started_ != 0) {
         std::exchange(call_, nullptr)
-            ->Finish(MakeError(ErrorReason::kRuntimeUnavailable,
-                               absl::StrCat("The runtime ", function_->config.runtime,
-                                            " cannot be started: ", strerrordesc_np(not_started_), ".")));
+            ->Finish(MakeError(
+                ErrorReason::kRuntimeUnavailable,
+                absl::StrCat("The runtime ", function_->config.runtime,
+                             " cannot be started: ", strerrordesc_np(not_started_), ".")));
       } else if (reason_ == EndReason::kStopping && was_init_) {
         std::exchange(call_, nullptr)
-            ->Finish(MakeError(ErrorReason::kShuttingDown, "The runner stops and starts no function."));
+            ->Finish(
+                MakeError(ErrorReason::kShuttingDown, "The runner stops and starts no function."));
       } else if (has_answer_) {
         FinishAnswered();
       } else {
@@ -523,7 +537,8 @@ class WorkerImpl : public Worker,
 
   void ReadPipe(size_t i, size_t bytes) {
     static thread_local std::vector<char> buffer(kReadBytes);
-    const ssize_t n = read(pipes_[i].native_handle(), buffer.data(), std::min(bytes, buffer.size()));
+    const ssize_t n =
+        read(pipes_[i].native_handle(), buffer.data(), std::min(bytes, buffer.size()));
     if (n > 0) {
       log_.Write(Stream(i), absl::string_view(buffer.data(), static_cast<size_t>(n)));
     } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -533,8 +548,8 @@ class WorkerImpl : public Worker,
     }
   }
 
-  // Reads what is in the pipes now, and not what is being written: so it ends also when somebody writes all the time. A worker's
-  // output is in its pipe before its answer comes.
+  // Reads what is in the pipes now, and not what is being written: so it ends also when somebody
+  // writes all the time. A worker's output is in its pipe before its answer comes.
   void DrainPipes() {
     for (size_t i = 0; i < 2; ++i) {
       int left = 0;
@@ -551,7 +566,8 @@ class WorkerImpl : public Worker,
 
   void ArmDeadline(absl::Duration timeout, EndReason reason) {
     absl::Duration patience = absl::InfiniteDuration();
-    if (state_ == State::kStarting && call_ != nullptr) patience = call_->request.deadline - clock_.Now();
+    if (state_ == State::kStarting && call_ != nullptr)
+      patience = call_->request.deadline - clock_.Now();
     if (patience < timeout) {
       timeout = patience;
       reason = EndReason::kCallerDeadline;
@@ -559,12 +575,15 @@ class WorkerImpl : public Worker,
     ArmTimer(deadline_timer_, timeout, [this, reason] { End(reason); });
   }
 
-  uint64_t& NumberOf(asio::steady_timer& timer) { return timer_numbers_[&timer == &watch_timer_ ? 1 : 0]; }
+  uint64_t& NumberOf(asio::steady_timer& timer) {
+    return timer_numbers_[&timer == &watch_timer_ ? 1 : 0];
+  }
 
   template <typename Work>
   void ArmTimer(asio::steady_timer& timer, absl::Duration timeout, Work work) {
     timer.expires_after(absl::ToChronoNanoseconds(std::min(timeout, absl::Hours(24 * 365))));
-    // Its number tells a handler that was queued before the timer was armed anew or cancelled that it must not act.
+    // Its number tells a handler that was queued before the timer was armed anew or cancelled that
+    // it must not act.
     const uint64_t number = ++NumberOf(timer);
     timer.async_wait([self = shared_from_this(), &timer, number, work](const ErrorCode& error) {
       if (!error && self->NumberOf(timer) == number) work();
@@ -596,19 +615,19 @@ class WorkerImpl : public Worker,
   EndReason reason_ = EndReason::kNone;
   bool retired_ = false;
   bool clean_ = false;
-  bool was_init_ = true;   // no invocation was handed over yet
-  int not_started_ = 0;    // errno
+  bool was_init_ = true;  // no invocation was handed over yet
+  int not_started_ = 0;   // errno
   int exit_status_ = 0;
-  int status_fd_ = -1;     // /proc/PID/status of the main process
+  int status_fd_ = -1;  // /proc/PID/status of the main process
   int64_t peak_kib_ = 0;
   std::string init_error_;
   absl::Duration started_at_;
   std::optional<absl::Duration> init_duration_;  // until an invocation has reported it
 
   CallPtr call_;
-  bool begun_ = false;    // its START line is written
+  bool begun_ = false;       // its START line is written
   bool has_answer_ = false;  // it is in result_
-  bool watched_ = false;  // the supervisor samples
+  bool watched_ = false;     // the supervisor samples
   absl::Duration called_at_;
   core::InvocationResult result_;  // as far as it is known
 };
@@ -618,7 +637,8 @@ class WorkerImpl : public Worker,
 absl::StatusOr<std::shared_ptr<Worker>> Worker::Start(asio::io_context& io, WorkerOptions options,
                                                       WorkerOwner& owner, LogSink& sink,
                                                       const Clock& clock, CallPtr call) {
-  auto worker = std::make_shared<WorkerImpl>(io, std::move(options), owner, sink, clock, std::move(call));
+  auto worker =
+      std::make_shared<WorkerImpl>(io, std::move(options), owner, sink, clock, std::move(call));
   if (absl::Status status = worker->StartProcess(); !status.ok()) return status;
   return std::shared_ptr<Worker>(std::move(worker));
 }

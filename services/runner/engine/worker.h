@@ -1,12 +1,17 @@
-// One worker: a process of one function revision under its supervisor, its runtime API, its log, and the invocation it has.
+// One worker: a process of one function revision under its supervisor, its runtime API, its log,
+// and the invocation it has.
 //
 //   starting --/next--> idle --Assign--> busy --answer--> answered --/next--> idle
-//        \________________\________________\_________________\______ End, exit ______> ending --no process left--> ended
+//        \________________\________________\_________________\______ End, exit ______> ending --no
+//        process left--> ended
 //
 // Invariants:
-// - It has a call exactly from Assign (or Start) until Finish, and every call is finished, whatever happens.
-// - `answered` lasts from the answer to the next /next: only then is the worker ready for another call.
-// - Every way to `ended` leads over the supervisor's end, which means that no process of the worker is left.
+// - It has a call exactly from Assign (or Start) until Finish, and every call is finished, whatever
+// happens.
+// - `answered` lasts from the answer to the next /next: only then is the worker ready for another
+// call.
+// - Every way to `ended` leads over the supervisor's end, which means that no process of the worker
+// is left.
 //
 // Lives on the io_context's thread; nothing here blocks.
 #pragma once
@@ -36,7 +41,9 @@ class Call {
   enum class State { kLooking, kNeedsWorker, kAssigned, kDone };
 
   Call(core::FunctionPtr function, InvokeRequest request, std::string request_id)
-      : function(std::move(function)), request(std::move(request)), request_id(std::move(request_id)) {}
+      : function(std::move(function)),
+        request(std::move(request)),
+        request_id(std::move(request_id)) {}
 
   // No warm worker is there: the waiting thread is to get the code for a new one.
   void NeedsWorker() { Set(State::kNeedsWorker); }
@@ -74,7 +81,8 @@ class Call {
   Mutex mu_;
   CondVar changed_;
   State state_ ABSL_GUARDED_BY(mu_) = State::kLooking;
-  absl::StatusOr<core::InvocationResult> result_ ABSL_GUARDED_BY(mu_) = absl::UnknownError("not run");
+  absl::StatusOr<core::InvocationResult> result_ ABSL_GUARDED_BY(mu_) =
+      absl::UnknownError("not run");
 };
 using CallPtr = std::shared_ptr<Call>;
 
@@ -117,10 +125,12 @@ class Worker {
  public:
   virtual ~Worker() = default;
 
-  // Starts a process for that call. References must outlive the worker. An error: nothing was started.
+  // Starts a process for that call. References must outlive the worker. An error: nothing was
+  // started.
   static absl::StatusOr<std::shared_ptr<Worker>> Start(boost::asio::io_context& io,
                                                        WorkerOptions options, WorkerOwner& owner,
-                                                       LogSink& sink, const Clock& clock, CallPtr call);
+                                                       LogSink& sink, const Clock& clock,
+                                                       CallPtr call);
 
   // REQUIRES: idle.
   virtual void Assign(CallPtr call) = 0;

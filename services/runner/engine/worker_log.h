@@ -1,7 +1,7 @@
 // Makes log lines of what a worker writes, and gives each to the invocation that wrote it.
 //
-// Not thread-safe. Bounded: lines are cut at kLineBytesMax, and an invocation that writes more than kInvocationBytesMax gets a
-// line that says so and no further ones.
+// Not thread-safe. Bounded: lines are cut at kLineBytesMax, and an invocation that writes more than
+// kInvocationBytesMax gets a line that says so and no further ones.
 #pragma once
 
 #include <array>
@@ -25,7 +25,8 @@ class WorkerLog {
   // References must outlive it.
   WorkerLog(core::FunctionId function, LogSink& sink, const Clock& clock);
 
-  // From here on lines belong to this invocation. A tail of what was written before (while the function loaded) stays.
+  // From here on lines belong to this invocation. A tail of what was written before (while the
+  // function loaded) stays.
   void Begin(absl::string_view request_id);
   // What the worker wrote to stdout or stderr, in pieces as they come.
   void Write(core::LogStream stream, absl::string_view bytes);
@@ -53,7 +54,8 @@ class WorkerLog {
   size_t lines_bytes_ = 0;
 };
 
-// `text` with U+FFFD for each byte that is not part of UTF-8, and for NUL, which PostgreSQL's text cannot hold.
+// `text` with U+FFFD for each byte that is not part of UTF-8, and for NUL, which PostgreSQL's text
+// cannot hold.
 std::string ToUtf8(absl::string_view text);
 
 }  // namespace weir::runner::engine

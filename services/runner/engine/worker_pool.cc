@@ -1,7 +1,5 @@
 #include "services/runner/engine/worker_pool.h"
 
-#include <utility>  // before Asio, whose 1.74 forgets it
-
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -16,6 +14,7 @@
 #include <map>
 #include <set>
 #include <thread>
+#include <utility>  // before Asio, whose 1.74 forgets it
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -26,7 +25,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/observe/log.h"
 #include "libs/runtime/thread_pool.h"
-#include "services/runner/bootstrap/bootstrap.gen.h"
+#include "services/runner/engine/bootstrap.gen.h"
 #include "services/runner/engine/code_cache.h"
 #include "services/runner/engine/runtimes.h"
 #include "services/runner/engine/worker.h"
@@ -42,8 +41,9 @@ constexpr absl::Duration kStopTimeout = absl::Seconds(10);
 constexpr size_t kJanitorQueueMax = 10'000;
 
 absl::Status FolderError(absl::string_view what, const std::string& path, int error) {
-  return MakeError(ErrorReason::kInvalidParameterValue,
-                   absl::StrCat("data_dir: cannot ", what, " ", path, ": ", std::strerror(error), "."));
+  return MakeError(
+      ErrorReason::kInvalidParameterValue,
+      absl::StrCat("data_dir: cannot ", what, " ", path, ": ", std::strerror(error), "."));
 }
 
 // The folder that holds what workers read; ours alone while the descriptor is open.
@@ -59,7 +59,8 @@ class DataDir {
 
   absl::Status Open(const std::string& path) {
     if (path.empty()) {
-      return MakeError(ErrorReason::kMissingParameter, "data_dir: it is not set; the runner needs one.");
+      return MakeError(ErrorReason::kMissingParameter,
+                       "data_dir: it is not set; the runner needs one.");
     }
     std::error_code error;
     path_ = std::filesystem::absolute(path, error).lexically_normal().string();
@@ -67,13 +68,15 @@ class DataDir {
     std::filesystem::create_directories(path_, error);
     if (error) return FolderError("make", path_, error.value());
     // Workers may run as another user. A folder that was there keeps the mode that its owner chose.
-    if (!existed && chmod(path_.c_str(), 0755) != 0) return FolderError("set the mode of", path_, errno);
+    if (!existed && chmod(path_.c_str(), 0755) != 0)
+      return FolderError("set the mode of", path_, errno);
     lock_ = open((path_ + "/lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (lock_ < 0) return FolderError("open", path_ + "/lock", errno);
     if (flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-      return MakeError(ErrorReason::kInvalidParameterValue,
-                       absl::StrCat("data_dir: ", path_,
-                                    " is in use by another runner; each needs a folder of its own."));
+      return MakeError(
+          ErrorReason::kInvalidParameterValue,
+          absl::StrCat("data_dir: ", path_,
+                       " is in use by another runner; each needs a folder of its own."));
     }
     KillLeftovers();
     for (const char* name : {"code", "tmp", "bootstrap.py"}) {
@@ -95,7 +98,8 @@ class DataDir {
   const std::string& token() const { return token_; }
 
  private:
-  // What a former process did not end: its supervisors do that by themselves, unless somebody killed those, too.
+  // What a former process did not end: its supervisors do that by themselves, unless somebody
+  // killed those, too.
   void KillLeftovers() {
     std::ifstream file(path_ + "/token");
     std::string token;
@@ -164,11 +168,13 @@ class WorkerPool : public Invoker, public WorkerOwner {
       if (TakeSlotLocked(function)) return Slot(this, function.id);
     }
     metrics_.Refused(function);
-    return MakeError(
-        ErrorReason::kTooManyRequests,
-        absl::StrCat("The function ", function.name.name, " cannot be invoked now: as many invocations run as "
-                     "its concurrency_limit (", function.config.concurrency_limit,
-                     ", 0 is no limit) or the runner's max_workers (", options_.max_workers, ") allows."));
+    return MakeError(ErrorReason::kTooManyRequests,
+                     absl::StrCat("The function ", function.name.name,
+                                  " cannot be invoked now: as many invocations run as "
+                                  "its concurrency_limit (",
+                                  function.config.concurrency_limit,
+                                  ", 0 is no limit) or the runner's max_workers (",
+                                  options_.max_workers, ") allows."));
   }
 
   absl::StatusOr<Slot> AcquireSlot(const core::Function& function, absl::Time deadline) override {
@@ -212,7 +218,8 @@ class WorkerPool : public Invoker, public WorkerOwner {
       if (calls_ == 0) call_ended_.SignalAll();
     }
     if (result.ok()) {
-      metrics_.Invoked(*function, result->outcome, result->duration, result->init_duration.has_value());
+      metrics_.Invoked(*function, result->outcome, result->duration,
+                       result->init_duration.has_value());
     }
     return result;
   }
@@ -248,14 +255,17 @@ class WorkerPool : public Invoker, public WorkerOwner {
     auto ended = std::make_shared<Notification>();
     asio::post(io_, [this, ended] {
       all_ended_ = ended;
-      for (const std::shared_ptr<Worker>& worker : std::set(workers_)) worker->End(EndReason::kStopping);
+      for (const std::shared_ptr<Worker>& worker : std::set(workers_))
+        worker->End(EndReason::kStopping);
       NotifyIfAllEnded();
     });
     if (!ended->WaitForNotificationWithTimeout(kStopTimeout)) {
-      observe::Log(observe::Level::kError, "workers did not end; their supervisors go on killing them");
+      observe::Log(observe::Level::kError,
+                   "workers did not end; their supervisors go on killing them");
     }
     {
-      // Whoever waits for a worker has been answered by its end; let them leave before the pool goes.
+      // Whoever waits for a worker has been answered by its end; let them leave before the pool
+      // goes.
       MutexLock lock(&mu_);
       const absl::Duration until = clock_.Monotonic() + kStopTimeout;
       while (calls_ > 0 && clock_.Monotonic() < until) {
@@ -340,7 +350,8 @@ class WorkerPool : public Invoker, public WorkerOwner {
     return true;
   }
 
-  absl::StatusOr<core::InvocationResult> Run(const FoundRuntime& runtime, const core::FunctionPtr& function,
+  absl::StatusOr<core::InvocationResult> Run(const FoundRuntime& runtime,
+                                             const core::FunctionPtr& function,
                                              InvokeRequest request) {
     const absl::Time deadline = request.deadline;
     auto call = std::make_shared<Call>(function, std::move(request), RandomUuid());
@@ -366,8 +377,8 @@ class WorkerPool : public Invoker, public WorkerOwner {
     if (mkdir(path.c_str(), 0700) != 0 ||
         (worker.runtime.run_as.has_value() &&
          chown(path.c_str(), worker.runtime.run_as->user, worker.runtime.run_as->group) != 0)) {
-      return MakeError(ErrorReason::kInternal,
-                       absl::StrCat("Cannot make the folder ", path, ": ", std::strerror(errno), "."));
+      return MakeError(ErrorReason::kInternal, absl::StrCat("Cannot make the folder ", path, ": ",
+                                                            std::strerror(errno), "."));
     }
     return path;
   }
@@ -415,7 +426,8 @@ class WorkerPool : public Invoker, public WorkerOwner {
   }
 
   void NotifyIfAllEnded() {
-    if (all_ended_ != nullptr && workers_.empty() && !all_ended_->HasBeenNotified()) all_ended_->Notify();
+    if (all_ended_ != nullptr && workers_.empty() && !all_ended_->HasBeenNotified())
+      all_ended_->Notify();
   }
 
   // Constant after Start.
@@ -448,8 +460,8 @@ class WorkerPool : public Invoker, public WorkerOwner {
   // Touched on the io thread only.
   std::set<std::shared_ptr<Worker>> workers_;
   std::map<Key, std::vector<std::shared_ptr<Worker>>> idle_;  // the one used last at the back
-  std::vector<std::shared_ptr<Worker>> idle_order_;           // all of idle_, the one used last at the back
-  std::shared_ptr<Notification> all_ended_;                   // set: stopping
+  std::vector<std::shared_ptr<Worker>> idle_order_;  // all of idle_, the one used last at the back
+  std::shared_ptr<Notification> all_ended_;          // set: stopping
 };
 
 }  // namespace

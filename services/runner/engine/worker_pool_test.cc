@@ -108,14 +108,17 @@ class WorkerPoolTest : public testing::Test {
     return Pool().Invoke(*std::move(slot), function, {payload, deadline});
   }
 
-  core::InvocationResult Invoke(const core::FunctionPtr& function, const std::string& payload = "{}") {
+  core::InvocationResult Invoke(const core::FunctionPtr& function,
+                                const std::string& payload = "{}") {
     auto result = TryInvoke(function, payload);
     EXPECT_TRUE(result.ok()) << result.status();
     return result.ok() ? *result : core::InvocationResult{};
   }
 
-  // Runs a function once that must fail, and expects the worker's successor to work: answers the error.
-  json Fail(const core::InvocationResult& result, InvocationOutcome outcome = InvocationOutcome::kUnhandledError) {
+  // Runs a function once that must fail, and expects the worker's successor to work: answers the
+  // error.
+  json Fail(const core::InvocationResult& result,
+            InvocationOutcome outcome = InvocationOutcome::kUnhandledError) {
     EXPECT_EQ(result.outcome, outcome) << result.payload;
     const json error = json::parse(result.payload, nullptr, false);
     EXPECT_TRUE(error.is_object()) << result.payload;
@@ -226,7 +229,8 @@ def handler(event, context):
   EXPECT_EQ(error["errorMessage"], "no such order");
   EXPECT_EQ(error["requestId"], result.request_id);
   ASSERT_EQ(error["stackTrace"].size(), 2u) << result.payload;
-  EXPECT_THAT(error["stackTrace"][0].get<std::string>(), HasSubstr("app.py\", line 6, in handler\n    inner()"));
+  EXPECT_THAT(error["stackTrace"][0].get<std::string>(),
+              HasSubstr("app.py\", line 6, in handler\n    inner()"));
   EXPECT_THAT(logs_.Of(result.request_id), Contains("[ERROR] ValueError: no such order"));
 
   EXPECT_EQ(Fail(Invoke(function, "2"))["errorType"], "Runtime.MarshalError");
@@ -247,7 +251,8 @@ TEST_F(WorkerPoolTest, FunctionsThatDoNotLoad) {
        "Unable to import module 'app': No module named 'no_such_module'"},
       {"def other(): pass", "app.handler", "Runtime.HandlerNotFound",
        "Handler 'handler' missing on module 'app'"},
-      {"def handler(:", "app.handler", "Runtime.UserCodeSyntaxError", "Syntax error in module 'app'"},
+      {"def handler(:", "app.handler", "Runtime.UserCodeSyntaxError",
+       "Syntax error in module 'app'"},
       {"", "handler", "Runtime.MalformedHandlerName", "Bad handler 'handler'"},
       {"", "nowhere.handler", "Runtime.ImportModuleError", "Unable to import module 'nowhere'"},
       {"raise RuntimeError('at load')", "app.handler", "RuntimeError", "at load"},
@@ -278,7 +283,7 @@ TEST_F(WorkerPoolTest, HandlersInFolders) {
 
 TEST_F(WorkerPoolTest, TimeoutKillsWithAllDescendants) {
   auto function = Function(R"py(
-import os, signal, subprocess, time
+import os, signal, subprocess
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 def handler(event, context):
     if event == "fine":
@@ -288,10 +293,10 @@ def handler(event, context):
             os.setsid()
             if os.fork() > 0:
                 os._exit(0)
-            time.sleep(1000)
+            signal.pause()
     subprocess.Popen(["/bin/sleep", "1000"], env={}, start_new_session=True)
     print("forked")
-    time.sleep(1000)
+    signal.pause()
 )py");
   function->config.timeout = absl::Seconds(1);
   const core::InvocationResult result = Invoke(function);
@@ -308,7 +313,7 @@ def handler(event, context):
 }
 
 TEST_F(WorkerPoolTest, CallersDeadlineStopsTheWorker) {
-  const auto function = Function("import time\ndef handler(event, context): time.sleep(1000)");
+  const auto function = Function("import signal\ndef handler(event, context): signal.pause()");
   const auto result = TryInvoke(function, "{}", absl::Now() + absl::Milliseconds(1500));
   EXPECT_EQ(ReasonOf(result.status()), ErrorReason::kDeadlineExceeded);
   EXPECT_EQ(ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1"), 0);
@@ -318,25 +323,25 @@ TEST_F(WorkerPoolTest, CallersDeadlineStopsTheWorker) {
 
 TEST_F(WorkerPoolTest, TooMuchMemoryKills) {
   auto function = Function(R"py(
-import os, time
+import os, signal, threading
 def handler(event, context):
     if event == "alone":
         hoard = []
         while True:
             hoard.append(bytearray(1 << 20))
-            time.sleep(0.001)
+            threading.Event().wait(0.001)
     if event == "together":
         for _ in range(4):
             if os.fork() == 0:
                 hoard = os.urandom(60 << 20)
-                time.sleep(1000)
-        time.sleep(1000)
+                signal.pause()
+        signal.pause()
     hoard = b"x" * (70 << 20)
     children = []
     for _ in range(4):  # they share what they have not written to
         pid = os.fork()
         if pid == 0:
-            time.sleep(0.3)
+            threading.Event().wait(0.3)
             os._exit(0)
         children.append(pid)
     for pid in children:
@@ -348,8 +353,8 @@ def handler(event, context):
     const core::InvocationResult result = Invoke(function, event);
     const json error = Fail(result);
     EXPECT_EQ(error["errorType"], "Runtime.OutOfMemory") << event;
-    EXPECT_EQ(error["errorMessage"],
-              "RequestId: " + result.request_id + " Error: Runtime exited with error: signal: killed");
+    EXPECT_EQ(error["errorMessage"], "RequestId: " + result.request_id +
+                                         " Error: Runtime exited with error: signal: killed");
     EXPECT_GT(result.max_memory_used_mib, 128);
     EXPECT_EQ(ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1"), 0);
   }
@@ -387,20 +392,20 @@ def handler(event, context):
 
 TEST_F(WorkerPoolTest, AFunctionThatKillsItsSupervisorLeavesNothing) {
   const auto function = Function(R"py(
-import os, signal, time
+import os, signal
 def handler(event, context):
     if event == 1:
         return os.stat("/proc/%d" % os.getppid()).st_uid == os.getuid()  # else it cannot
     if os.fork() == 0:
         os.setsid()
-        time.sleep(1000)
+        signal.pause()
     os.kill(os.getppid(), signal.SIGKILL)
-    time.sleep(1000)
+    signal.pause()
 )py");
   if (Invoke(function, "1").payload != "true") GTEST_SKIP() << "workers run as another user";
   const core::InvocationResult result = Invoke(function, "2");
-  EXPECT_EQ(Fail(result)["errorMessage"],
-            "RequestId: " + result.request_id + " Error: Runtime exited with error: signal: killed");
+  EXPECT_EQ(Fail(result)["errorMessage"], "RequestId: " + result.request_id +
+                                              " Error: Runtime exited with error: signal: killed");
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   while (ProcessesWith(token_) > 0 && absl::Now() < deadline) std::this_thread::yield();
   EXPECT_EQ(ProcessesWith(token_), 0);
@@ -421,8 +426,10 @@ def handler(event, context):
   ASSERT_EQ(write(fd, "x", 1), 1);
   close(fd);
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1") > 0 && absl::Now() < deadline) std::this_thread::yield();
-  // Until the pool has heard of it, it may give the dead worker an invocation, which then is an ExitError.
+  while (ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1") > 0 && absl::Now() < deadline)
+    std::this_thread::yield();
+  // Until the pool has heard of it, it may give the dead worker an invocation, which then is an
+  // ExitError.
   core::InvocationResult result = Invoke(function);
   if (result.outcome != InvocationOutcome::kSucceeded) result = Invoke(function);
   EXPECT_EQ(result.outcome, InvocationOutcome::kSucceeded);
@@ -450,13 +457,15 @@ def handler(event, context):
   EXPECT_THAT(logs_.Of(flood.request_id, true), Contains(HasSubstr("is left out")));
   EXPECT_LE(flood.log_tail.size(), 4096u);
   const core::InvocationResult binary = Invoke(function, "\"binary\"");
-  EXPECT_THAT(logs_.Of(binary.request_id), ElementsAre("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD broken"));
+  EXPECT_THAT(logs_.Of(binary.request_id),
+              ElementsAre("\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD broken"));
   EXPECT_EQ(Invoke(function, "\"close\"").payload, "5");
   EXPECT_EQ(Invoke(function, "\"after\"").payload, "5");
 }
 
 TEST_F(WorkerPoolTest, PayloadsOf6MiB) {
-  const auto function = Function("def handler(event, context): return event + event if len(event) < 5e6 else event");
+  const auto function =
+      Function("def handler(event, context): return event + event if len(event) < 5e6 else event");
   const std::string large = "\"" + std::string((6 << 20) - 2, 'x') + "\"";
   EXPECT_EQ(Invoke(function, large).payload, large);
   const json error = Fail(Invoke(function, "\"" + std::string(4 << 20, 'x') + "\""));
@@ -510,7 +519,7 @@ def handler(event, context):
 }
 
 TEST_F(WorkerPoolTest, ConcurrencyLimitHolds) {
-  auto function = Function("import time\ndef handler(event, context): return 1");
+  auto function = Function("import threading\ndef handler(event, context): return 1");
   function->config.concurrency_limit = 2;
   auto first = Pool().TryAcquireSlot(*function);
   auto second = Pool().TryAcquireSlot(*function);
@@ -519,7 +528,8 @@ TEST_F(WorkerPoolTest, ConcurrencyLimitHolds) {
   EXPECT_EQ(metrics_.refused(), 1);
   EXPECT_EQ(ReasonOf(Pool().AcquireSlot(*function, absl::Now() + absl::Milliseconds(1)).status()),
             ErrorReason::kDeadlineExceeded);
-  std::thread waiter([&] { EXPECT_TRUE(Pool().AcquireSlot(*function, absl::InfiniteFuture()).ok()); });
+  std::thread waiter(
+      [&] { EXPECT_TRUE(Pool().AcquireSlot(*function, absl::InfiniteFuture()).ok()); });
   first = Slot();
   waiter.join();
   EXPECT_TRUE(Pool().TryAcquireSlot(*function).ok());
@@ -527,11 +537,14 @@ TEST_F(WorkerPoolTest, ConcurrencyLimitHolds) {
 
 TEST_F(WorkerPoolTest, ManyAtATimeEvictTheIdle) {
   options_.max_workers = 3;
-  const auto a = Function("import os, time\ndef handler(event, context):\n  time.sleep(event)\n  return os.getpid()");
+  const auto a = Function(
+      "import os, threading\ndef handler(event, context):\n  threading.Event().wait(event)\n  "
+      "return os.getpid()");
   const auto b = Function("def handler(event, context): return 'b'");
   std::vector<std::thread> threads;
   for (int i = 0; i < 8; ++i) {
-    threads.emplace_back([&] { EXPECT_EQ(Invoke(a, "0.05").outcome, InvocationOutcome::kSucceeded); });
+    threads.emplace_back(
+        [&] { EXPECT_EQ(Invoke(a, "0.05").outcome, InvocationOutcome::kSucceeded); });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_LE(metrics_.cold(), 3);
@@ -564,15 +577,18 @@ TEST_F(WorkerPoolTest, RetireEndsOtherRevisionsAndRemovesTheirCode) {
   Pool().Retire(function->id, core::Revision());
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
   const auto any_code = [this] {
-    return std::filesystem::directory_iterator(options_.data_dir + "/code") != std::filesystem::directory_iterator();
+    return std::filesystem::directory_iterator(options_.data_dir + "/code") !=
+           std::filesystem::directory_iterator();
   };
-  while ((ProcessesWith(token_) > 0 || any_code()) && absl::Now() < deadline) std::this_thread::yield();
+  while ((ProcessesWith(token_) > 0 || any_code()) && absl::Now() < deadline)
+    std::this_thread::yield();
   EXPECT_EQ(ProcessesWith(token_), 0);
   EXPECT_FALSE(any_code());
 }
 
 TEST_F(WorkerPoolTest, StopLetsInvocationsEndAndRefusesNewOnes) {
-  const auto function = Function("import time\ndef handler(event, context): time.sleep(event); return 1");
+  const auto function = Function(
+      "import threading\ndef handler(event, context): threading.Event().wait(event); return 1");
   Invoke(function, "0");
   absl::StatusOr<core::InvocationResult> short_one;
   absl::StatusOr<core::InvocationResult> long_one;
@@ -581,7 +597,8 @@ TEST_F(WorkerPoolTest, StopLetsInvocationsEndAndRefusesNewOnes) {
   std::thread one([&] { short_one = Pool().Invoke(std::move(slot1), function, {"0.3"}); });
   std::thread two([&] { long_one = Pool().Invoke(std::move(slot2), function, {"1000"}); });
   const absl::Time deadline = absl::Now() + absl::Seconds(20);
-  while (ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1") < 2 && absl::Now() < deadline) std::this_thread::yield();
+  while (ProcessesWith("AWS_LAMBDA_FUNCTION_NAME=f1") < 2 && absl::Now() < deadline)
+    std::this_thread::yield();
   Pool().Stop(absl::Seconds(2));
   one.join();
   two.join();
@@ -590,7 +607,8 @@ TEST_F(WorkerPoolTest, StopLetsInvocationsEndAndRefusesNewOnes) {
   ASSERT_TRUE(long_one.ok()) << long_one.status();
   EXPECT_EQ(Fail(*long_one)["errorType"], "Sandbox.Stopped");
   EXPECT_EQ(ReasonOf(Pool().TryAcquireSlot(*function).status()), ErrorReason::kShuttingDown);
-  EXPECT_EQ(ReasonOf(Pool().AcquireSlot(*function, absl::InfiniteFuture()).status()), ErrorReason::kShuttingDown);
+  EXPECT_EQ(ReasonOf(Pool().AcquireSlot(*function, absl::InfiniteFuture()).status()),
+            ErrorReason::kShuttingDown);
   EXPECT_EQ(ProcessesWith(token_), 0);
   Pool().Stop(absl::ZeroDuration());
 }
@@ -601,7 +619,8 @@ TEST_F(WorkerPoolTest, NothingIsLeftOfAKilledRunner) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  std::string victim = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "worker_pool_test_victim";
+  std::string victim =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "worker_pool_test_victim";
   char* argv[] = {victim.data(), options_.data_dir.data(), nullptr};
   pid_t pid = 0;
   ASSERT_EQ(posix_spawn(&pid, victim.c_str(), &actions, nullptr, argv, environ), 0);
@@ -648,7 +667,8 @@ TEST_F(WorkerPoolTest, IdleWorkersUseNoProcessorTime) {
     return absl::DurationFromTimeval(usage.ru_utime) + absl::DurationFromTimeval(usage.ru_stime);
   };
   const absl::Duration before = cpu();
-  absl::SleepFor(absl::Milliseconds(500));  // what is measured is this time
+  Notification().WaitForNotificationWithTimeout(
+      absl::Milliseconds(500));  // this is what is measured
   EXPECT_LT(cpu() - before, absl::Milliseconds(5));
 }
 
@@ -658,7 +678,8 @@ TEST_F(WorkerPoolTest, EveryRuntimeFoundRunsFunctions) {
       EXPECT_FALSE(runtime.unavailable_reason.empty()) << runtime.name;
       continue;
     }
-    auto function = Function("import sys\ndef handler(event, context): return 'python%d.%d' % sys.version_info[:2]");
+    auto function = Function(
+        "import sys\ndef handler(event, context): return 'python%d.%d' % sys.version_info[:2]");
     function->config.runtime = runtime.name;
     EXPECT_EQ(Invoke(function).payload, "\"" + runtime.name + "\"") << runtime.interpreter;
   }
@@ -692,9 +713,10 @@ TEST_F(WorkerPoolTest, CandidatesPutShimsLast) {
   const std::string newer = make("pyenv/versions/3.77.10/bin/python3.77");
   const std::string other = make("bin/python3.77");
   make("pyenv/versions/3.7.1/bin/python3.7");
-  EXPECT_THAT(InterpreterCandidates({"python3.77", ""}, folder_ + "/pyenv/shims:" + folder_ + "/bin",
-                                    {folder_ + "/pyenv"}),
-              ElementsAre(other, newer, older, shim));
+  EXPECT_THAT(
+      InterpreterCandidates({"python3.77", ""}, folder_ + "/pyenv/shims:" + folder_ + "/bin",
+                            {folder_ + "/pyenv"}),
+      ElementsAre(other, newer, older, shim));
   EXPECT_THAT(InterpreterCandidates({"python3.77", older}, "", {}), ElementsAre(older));
   EXPECT_THAT(InterpreterCandidates({"python3.77", "/none"}, "", {}), IsEmpty());
 }

@@ -1,4 +1,5 @@
-// Stands for a runner that is killed: runs a function that starts daemons, says so, and waits. Argument: the data directory.
+// Stands for a runner that is killed: runs a function that starts daemons, says so, and waits.
+// Argument: the data directory.
 #include <unistd.h>
 
 #include <cstdio>

@@ -25,7 +25,8 @@ class FakeCodeSource : public CodeSource {
     MutexLock lock(&mu_);
     ++reads_;
     const auto it = code_.find({function, revision});
-    if (it == code_.end()) return MakeError(ErrorReason::kFunctionDoesNotExist, "No such revision.");
+    if (it == code_.end())
+      return MakeError(ErrorReason::kFunctionDoesNotExist, "No such revision.");
     return it->second;
   }
   int reads() const {
@@ -72,9 +73,18 @@ class FakeInvokerMetrics : public InvokerMetrics {
     MutexLock lock(&mu_);
     ++refused_;
   }
-  int invoked() const { MutexLock lock(&mu_); return invoked_; }
-  int cold() const { MutexLock lock(&mu_); return cold_; }
-  int refused() const { MutexLock lock(&mu_); return refused_; }
+  int invoked() const {
+    MutexLock lock(&mu_);
+    return invoked_;
+  }
+  int cold() const {
+    MutexLock lock(&mu_);
+    return cold_;
+  }
+  int refused() const {
+    MutexLock lock(&mu_);
+    return refused_;
+  }
 
  private:
   mutable Mutex mu_;

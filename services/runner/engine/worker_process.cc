@@ -19,7 +19,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/error.h"
-#include "services/runner/supervisor/protocol.h"
+#include "services/runner/engine/supervisor_protocol.h"
 
 namespace weir::runner::engine {
 namespace {
@@ -38,8 +38,8 @@ void AddField(std::string& spec, char tag, absl::string_view text) {
 }
 
 absl::Status StartError(absl::string_view what, int error) {
-  return MakeError(ErrorReason::kInternal,
-                   absl::StrCat("A worker cannot be started: ", what, ": ", std::strerror(error), "."));
+  return MakeError(ErrorReason::kInternal, absl::StrCat("A worker cannot be started: ", what, ": ",
+                                                        std::strerror(error), "."));
 }
 
 }  // namespace
@@ -59,7 +59,8 @@ absl::StatusOr<SupervisedProcess> StartSupervised(const std::string& supervisor,
                                                   const std::string& token,
                                                   const ProcessSpec& spec) {
   std::string fields;
-  for (const std::string& argument : spec.arguments) AddField(fields, protocol::kArgument, argument);
+  for (const std::string& argument : spec.arguments)
+    AddField(fields, protocol::kArgument, argument);
   for (const std::string& variable : spec.environment) {
     AddField(fields, protocol::kEnvironment, variable);
   }
@@ -96,7 +97,8 @@ absl::StatusOr<SupervisedProcess> StartSupervised(const std::string& supervisor,
   // Only our ends: the worker's stay as programs expect them.
   for (const int fd : {control[0], out[0], err[0]}) fcntl(fd, F_SETFL, O_NONBLOCK | O_RDWR);
 
-  // posix_spawn does not copy our address space, so it takes as long for a large process as for a small one.
+  // posix_spawn does not copy our address space, so it takes as long for a large process as for a
+  // small one.
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
@@ -118,7 +120,8 @@ absl::StatusOr<SupervisedProcess> StartSupervised(const std::string& supervisor,
   std::string variable = absl::StrCat("WEIR_RUNNER=", token);
   char* const argv[] = {path.data(), nullptr};
   char* const envp[] = {variable.data(), nullptr};
-  const int error = posix_spawn(&process.supervisor, path.c_str(), &actions, &attributes, argv, envp);
+  const int error =
+      posix_spawn(&process.supervisor, path.c_str(), &actions, &attributes, argv, envp);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
@@ -155,7 +158,8 @@ int KillByToken(absl::string_view token) {
     // Two in a row: for an instant of its start a program shows no environment.
     empty_scans = any ? 0 : empty_scans + 1;
     if (empty_scans == 2 || absl::Now() > deadline) return killed;
-    // A killed process keeps its environment until it has come to its end; nothing tells when that is.
+    // A killed process keeps its environment until it has come to its end; nothing tells when that
+    // is.
     absl::SleepFor(absl::Milliseconds(2));
   }
 }

@@ -18,7 +18,8 @@ struct UserIds {
   gid_t group = 0;
 };
 
-// Whom workers run as when the runner runs as root; nothing when it does not, or when there is no user "nobody".
+// Whom workers run as when the runner runs as root; nothing when it does not, or when there is no
+// user "nobody".
 std::optional<UserIds> UnprivilegedUser();
 
 struct ProcessSpec {
@@ -29,22 +30,25 @@ struct ProcessSpec {
   int64_t memory_mib = 0;  // 0: no limit
 };
 
-// The caller closes the descriptors (all non-blocking) and waits for the supervisor, which ends after `control` was closed.
+// The caller closes the descriptors (all non-blocking) and waits for the supervisor, which ends
+// after `control` was closed.
 struct SupervisedProcess {
   pid_t supervisor = -1;
-  int control = -1;  // services/runner/supervisor/protocol.h
+  int control = -1;  // services/runner/engine/supervisor_protocol.h
   int stdout_pipe = -1;
   int stderr_pipe = -1;
 };
 
-// The supervisor kills everything when the calling thread ends: call it from one that lives as long as the process may.
-// `token` stands in the supervisor's environment, for KillByToken.
+// The supervisor kills everything when the calling thread ends: call it from one that lives as long
+// as the process may. `token` stands in the supervisor's environment, for KillByToken.
 absl::StatusOr<SupervisedProcess> StartSupervised(const std::string& supervisor,
-                                                  const std::string& token, const ProcessSpec& spec);
+                                                  const std::string& token,
+                                                  const ProcessSpec& spec);
 
-// Kills every process that was started with `token` (random, 32 characters or more) in its environment, and whoever it started,
-// until none is left or two seconds have passed; answers how many there were. Going by the environment and not by a recorded pid
-// means that a pid that was given out again is never killed.
+// Kills every process that was started with `token` (random, 32 characters or more) in its
+// environment, and whoever it started, until none is left or two seconds have passed; answers how
+// many there were. Going by the environment and not by a recorded pid means that a pid that was
+// given out again is never killed.
 int KillByToken(absl::string_view token);
 
 }  // namespace weir::runner::engine

@@ -1,12 +1,13 @@
 // weir-supervisor: runs one worker, and sees to it that nothing of it outlives the runner.
 //
-// Started by the runner (services/runner/engine/worker_process.cc), never by hand: descriptor 3 is its connection to the runner,
-// 0 to 2 become the worker's. It is the subreaper of all that the worker starts, so also daemons stay its descendants, and it
-// ends only when none is left: when told, when the runner is gone, or when the worker's main process ends. It sleeps otherwise;
-// only while an invocation runs does it look at the memory now and then.
+// Started by the runner (services/runner/engine/worker_process.cc), never by hand: descriptor 3 is
+// its connection to the runner, 0 to 2 become the worker's. It is the subreaper of all that the
+// worker starts, so also daemons stay its descendants, and it ends only when none is left: when
+// told, when the runner is gone, or when the worker's main process ends. It sleeps otherwise; only
+// while an invocation runs does it look at the memory now and then.
 //
-// Plain system calls and a static binary: it starts in a millisecond, and nothing in a function's environment (LD_PRELOAD)
-// reaches it, though it may run as root above workers that do not.
+// Plain system calls and a static binary: it starts in a millisecond, and nothing in a function's
+// environment (LD_PRELOAD) reaches it, though it may run as root above workers that do not.
 #include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -28,7 +29,7 @@
 #include <string>
 #include <vector>
 
-#include "services/runner/supervisor/protocol.h"
+#include "services/runner/engine/supervisor_protocol.h"
 
 namespace weir::runner::supervisor {
 namespace {
@@ -66,13 +67,27 @@ bool ReadSpec(Spec& spec) {
   for (const char* field = buffer; field < buffer + n; field += std::strlen(field) + 1) {
     const char* text = field + 1;
     switch (*field) {
-      case kArgument: spec.arguments.emplace_back(text); break;
-      case kEnvironment: spec.environment.emplace_back(text); break;
-      case kFolder: spec.folder = text; break;
-      case kUser: spec.change_user = true; spec.user = static_cast<uid_t>(std::atol(text)); break;
-      case kGroup: spec.group = static_cast<gid_t>(std::atol(text)); break;
-      case kMemoryMib: spec.memory_mib = std::atoll(text); break;
-      default: return false;
+      case kArgument:
+        spec.arguments.emplace_back(text);
+        break;
+      case kEnvironment:
+        spec.environment.emplace_back(text);
+        break;
+      case kFolder:
+        spec.folder = text;
+        break;
+      case kUser:
+        spec.change_user = true;
+        spec.user = static_cast<uid_t>(std::atol(text));
+        break;
+      case kGroup:
+        spec.group = static_cast<gid_t>(std::atol(text));
+        break;
+      case kMemoryMib:
+        spec.memory_mib = std::atoll(text);
+        break;
+      default:
+        return false;
     }
   }
   return !spec.arguments.empty();
@@ -114,7 +129,8 @@ std::vector<pid_t> DescendantsByParents() {
     // "pid (name) state ppid": the name may hold anything, so from its last parenthesis on.
     const size_t end = stat.rfind(')');
     int parent = 0;
-    if (end == std::string::npos || std::sscanf(stat.c_str() + end + 1, " %*c %d", &parent) != 1) continue;
+    if (end == std::string::npos || std::sscanf(stat.c_str() + end + 1, " %*c %d", &parent) != 1)
+      continue;
     parents.emplace_back(pid, parent);
   }
   std::vector<pid_t> found = {getpid()};
@@ -189,7 +205,8 @@ int64_t ProportionalKib(pid_t pid) {
     const rlimit processes = {kUserProcessesMax, kUserProcessesMax};
     setrlimit(RLIMIT_NPROC, &processes);
   }
-  // After the change of the user, which clears it. For the case that somebody kills the supervisor itself.
+  // After the change of the user, which clears it. For the case that somebody kills the supervisor
+  // itself.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
   const rlimit core = {0, 0};
@@ -215,10 +232,12 @@ int64_t ProportionalKib(pid_t pid) {
   for (int signal_number = 1; signal_number < NSIG; ++signal_number) signal(signal_number, SIG_DFL);
 
   std::vector<char*> arguments;
-  for (const std::string& argument : spec.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : spec.arguments)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   std::vector<char*> environment;
-  for (const std::string& variable : spec.environment) environment.push_back(const_cast<char*>(variable.c_str()));
+  for (const std::string& variable : spec.environment)
+    environment.push_back(const_cast<char*>(variable.c_str()));
   environment.push_back(nullptr);
   execve(arguments[0], arguments.data(), environment.data());
   fail();
@@ -341,7 +360,8 @@ class Supervisor {
     }
   }
 
-  // Orphans become our children before their parent can be waited for, so whoever escapes one round is ours in the next.
+  // Orphans become our children before their parent can be waited for, so whoever escapes one round
+  // is ours in the next.
   void KillAll() {
     do {
       for (const pid_t pid : Descendants()) kill(pid, SIGKILL);
@@ -360,8 +380,8 @@ class Supervisor {
 };
 
 int Main() {
-  // Whatever happens to the runner, even kill -9, the kernel tells us; and so does the end of the connection, also when the
-  // runner was gone before this line.
+  // Whatever happens to the runner, even kill -9, the kernel tells us; and so does the end of the
+  // connection, also when the runner was gone before this line.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
     Send({ReportKind::kNotStarted, errno, 0});
@@ -371,7 +391,8 @@ int Main() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal_number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&signals, signal_number);
+  for (const int signal_number : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT})
+    sigaddset(&signals, signal_number);
   sigprocmask(SIG_SETMASK, &signals, nullptr);
   const int signal_fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
 
