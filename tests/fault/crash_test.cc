@@ -110,17 +110,6 @@ TEST_F(CrashTest, NoPromiseIsBrokenByKills) {
 
 // ---- Orders into a function -----------------------------------------------------------------------------------------------
 
-// Writes each order's id to a file, then works on for a moment, so that kills meet it at work.
-constexpr char kConsumer[] = R"(
-import os, time
-
-def lambda_handler(event, context):
-    for record in event['Records']:
-        with open(os.environ['ORDERS_FILE'], 'a') as orders:
-            orders.write(record['body'] + '\n')
-        time.sleep(0.02)
-)";
-
 class FunctionCrashTest : public CrashTest {
  protected:
   template <typename Request, typename Response>
@@ -157,7 +146,8 @@ class FunctionCrashTest : public CrashTest {
     variables["ORDERS_FILE"] = orders_file;
     // Should workers be started with an environment of their own, they are found by this all the same.
     variables["WEIR_TEST_RUN"] = up_.marker().substr(up_.marker().find('=') + 1);
-    (*deploy.mutable_code()->mutable_inline_files()->mutable_files())["order_consumer.py"] = kConsumer;
+    (*deploy.mutable_code()->mutable_inline_files()->mutable_files())["order_consumer.py"] =
+        TailOf(WEIR_SOURCE_DIR "/tests/fault/testdata/order_consumer.py");
     Call(&Stub::DeployFunction, deploy);
 
     runner::v1::CreateEventSourceMappingRequest map;

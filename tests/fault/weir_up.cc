@@ -59,7 +59,9 @@ bool WeirUp::ReadReadyFile() {
   const nlohmann::json ready = nlohmann::json::parse(file, nullptr, /*allow_exceptions=*/false);
   if (!ready.is_object()) return false;
   endpoints_.clear();
-  for (const auto& [name, value] : ready.items()) endpoints_[name] = value.get<std::string>();
+  for (const auto& [name, value] : ready.items()) {
+    if (value.is_string()) endpoints_[name] = value.get<std::string>();
+  }
   return true;
 }
 
