@@ -41,7 +41,8 @@ std::string VersionInName(absl::string_view name) {
 std::vector<std::string> PyenvVersions(const std::string& root, const std::string& version) {
   std::vector<std::pair<int, std::string>> found;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(root + "/versions", error)) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(absl::StrCat(root, "/versions"), error)) {
     const std::string name = entry.path().filename().string();
     absl::string_view patch(name);
     int number = 0;
@@ -63,7 +64,7 @@ absl::StatusOr<std::string> Probe(const std::string& interpreter, const std::str
   ProcessSpec spec;
   spec.arguments = {interpreter, "-s", "-B", bootstrap, "--probe"};
   spec.environment = {absl::StrCat("WEIR_RUNNER=", token), "PATH=/usr/local/bin:/usr/bin:/bin"};
-  spec.folder = "/";
+  spec.folder.push_back('/');
   spec.run_as = run_as;
   absl::StatusOr<SupervisedProcess> process = StartSupervised(supervisor, token, spec);
   if (!process.ok()) return process.status();
@@ -121,7 +122,7 @@ FoundRuntime Find(const RuntimeConfig& config, const std::vector<std::string>& c
         reason = std::string(version.status().message());
         continue;
       }
-      if (!expected.empty() && !absl::StartsWith(*version, expected + ".")) {
+      if (!expected.empty() && !absl::StartsWith(*version, absl::StrCat(expected, "."))) {
         reason = absl::StrCat(candidate, " is Python ", *version, " and not ", expected);
         continue;
       }
@@ -133,7 +134,7 @@ FoundRuntime Find(const RuntimeConfig& config, const std::vector<std::string>& c
     }
   }
   if (!reason.empty()) {
-    runtime.info.unavailable_reason = reason + ".";
+    runtime.info.unavailable_reason = absl::StrCat(reason, ".");
   } else if (!config.interpreter.empty()) {
     runtime.info.unavailable_reason = absl::StrCat("There is no program ", config.interpreter, ".");
   } else {
@@ -172,11 +173,12 @@ std::vector<std::string> InterpreterCandidates(const RuntimeConfig& runtime,
       add(candidate);
     }
   }
-  add("/usr/bin/" + name);
-  add("/usr/local/bin/" + name);
+  add(absl::StrCat("/usr/bin/", name));
+  add(absl::StrCat("/usr/local/bin/", name));
   if (const std::string version = VersionInName(name); !version.empty()) {
     for (const std::string& root : pyenv_roots) {
-      for (const std::string& folder : PyenvVersions(root, version)) add(folder + "/bin/" + name);
+      for (const std::string& folder : PyenvVersions(root, version))
+        add(absl::StrCat(folder, "/bin/", name));
     }
   }
   for (const std::string& shim : shims) add(shim);
