@@ -61,21 +61,11 @@ struct Run {
 class Cycler {
  public:
   Cycler(Run& run, uint32_t number, QueueInUse& queue, QueueService::Stub& stub)
-      : run_(run), number_(number), queue_(queue), stub_(stub) {
-    const int batch = run_.options.batch;
-    send_.mutable_queue()->set_name(queue.name);
-    send_batch_.mutable_queue()->set_name(queue.name);
-    receive_.mutable_queue()->set_name(queue.name);
-    receive_.set_max_messages(batch);
-    receive_.mutable_wait_time()->set_seconds(absl::ToInt64Seconds(kWait));
-    delete_.mutable_queue()->set_name(queue.name);
-    delete_batch_.mutable_queue()->set_name(queue.name);
-    for (int i = 0; i < batch; ++i) send_batch_.add_entries()->set_id(absl::StrCat(i));
-    sending_.resize(static_cast<size_t>(batch));
-  }
+      : run_(run), number_(number), queue_(queue), stub_(stub) {}
 
   void Start() {
     ++run_.running;
+    PrepareRequests();
     BeginNext();
   }
 
@@ -112,6 +102,20 @@ class Cycler {
 
  private:
   enum class Step { kSend, kReceive, kDelete, kStopped };
+
+  // What is the same in every call.
+  void PrepareRequests() {
+    const int batch = run_.options.batch;
+    send_.mutable_queue()->set_name(queue_.name);
+    send_batch_.mutable_queue()->set_name(queue_.name);
+    receive_.mutable_queue()->set_name(queue_.name);
+    receive_.set_max_messages(batch);
+    receive_.mutable_wait_time()->set_seconds(absl::ToInt64Seconds(kWait));
+    delete_.mutable_queue()->set_name(queue_.name);
+    delete_batch_.mutable_queue()->set_name(queue_.name);
+    for (int i = 0; i < batch; ++i) send_batch_.add_entries()->set_id(absl::StrCat(i));
+    sending_.resize(static_cast<size_t>(batch));
+  }
 
   void BeginNext() {
     if (!run_.error.ok()) return Stop();
