@@ -1,8 +1,5 @@
-#include <stdexcept>
-
-#include "absl/strings/str_cat.h"
+// The tree of commands: the options of every command, and a branch each noun.
 #include "cli/commands.h"
-#include "cli/units.h"
 
 namespace weir::cli {
 namespace {
@@ -53,28 +50,6 @@ void AddGlobalOptions(CLI::App& app, Session& session) {
 }
 
 }  // namespace
-
-CLI::Option* AddDuration(CLI::App& app, const std::string& name, absl::Duration& value,
-                         const std::string& description) {
-  return app
-      .add_option_function<std::string>(
-          name,
-          [&value, name](const std::string& text) {
-            const auto parsed = ParseDuration(text);
-            if (!parsed.ok()) {
-              throw CLI::ValidationError(name, std::string(parsed.status().message()));
-            }
-            value = *parsed;
-          },
-          description)
-      ->type_name(kDurationType)->default_str(DurationText(value));
-}
-
-void SetExamples(CLI::App& app, const std::vector<std::string>& examples) {
-  std::string footer = "Examples:";
-  for (const std::string& example : examples) absl::StrAppend(&footer, "\n  ", example);
-  app.footer(footer);
-}
 
 void BuildApp(CLI::App& app, Session& session) {
   app.name("weir");

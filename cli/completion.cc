@@ -193,7 +193,7 @@ void AddCompletionCommands(CLI::App& app, Session& session) {
 
   CLI::App* complete = app.add_subcommand(kHidden, "Print candidates for the last word")->group("");
   auto words = std::make_shared<std::vector<std::string>>();
-  complete->add_option("words", *words, "The words after weir, after a --")->expected(0, 1'000);
+  complete->add_option("words", *words, "The words after weir, after a --");
   complete->callback([&app, &session, words] {
     session.action = [&app, &session, words]() -> absl::StatusOr<ExitCode> {
       std::string text;

@@ -207,7 +207,7 @@ absl::StatusOr<ExitCode> UpdateQueue(Session& session, const QueueOptions& optio
   }
   WEIR_ASSIGN_OR_RETURN(const queue::v1::UpdateQueueResponse response,
                         session.Call(session.queue_stub(), &QueueService::Stub::UpdateQueue, request));
-  session.PrintResult(ToJson(response.queue()), QueueText(response.queue()));
+  session.PrintResult(ToJson(response.queue()), absl::StrCat("Updated ", response.queue().arn(), "\n"));
   return ExitCode::kOk;
 }
 

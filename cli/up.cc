@@ -105,7 +105,6 @@ absl::Status Suite::StartQueue() {
 }
 
 absl::Status Suite::StartRunner() {
-#ifdef WEIR_WITH_RUNNER
   const SlowStep step(terminal_, "Starting the runner: schema, runtimes, event source mappings …");
   WEIR_ASSIGN_OR_RETURN(runner_, runner::RunnerServer::Start({.listen = Address(options_.runner_port),
                                                               .database_url = database_url_,
@@ -113,7 +112,6 @@ absl::Status Suite::StartRunner() {
                                                               .data_dir = options_.data_dir + "/runner",
                                                               .max_workers = options_.max_workers},
                                                              metrics_));
-#endif
   return absl::OkStatus();
 }
 
@@ -166,7 +164,7 @@ void Suite::Stop() {
 
 Endpoints Suite::endpoints() const {
   return {.queue = queue_->address(),
-          .runner = runner_ == nullptr ? "" : runner_->address(),
+          .runner = runner_->address(),
           .metrics = metrics_url_,
           .database_url = database_url_,
           .postgres_pid = postgres_ != nullptr ? postgres_->pid() : 0};

@@ -39,6 +39,7 @@ class SignalWatch {
   bool AwaitFor(absl::Duration timeout) const;
   // Waits for either; a child that has ended is reaped. 0: for the signal alone.
   Woken AwaitOrExitOf(pid_t pid) const;
+  int fd() const { return event_fd_; }
 
  private:
   const int event_fd_;  // readable from the first signal on; the signal thread's as long as the process lives
