@@ -187,10 +187,10 @@ TEST_F(RunnerTest, LogsAreBoundedByTheRequest) {
 
 TEST_F(RunnerTest, ConcurrencyLimitRefusesAtOnceAndTheDeadlineStopsTheWorker) {
   Deploy("slow", R"(
-import time
+import threading
 def handler(event, context):
     print("started", flush=True)
-    time.sleep(event)
+    threading.Event().wait(event)
     return "done"
 )",
          "timeout { seconds: 60 } concurrency_limit: 1");

@@ -31,7 +31,7 @@ absl::StatusOr<std::string> ParsePageToken(absl::string_view text, absl::string_
   if (!absl::WebSafeBase64Unescape(text, &bytes) || !token.ParseFromString(bytes) ||
       token.query_hash() != QueryHash(query)) {
     return MakeError(ErrorReason::kPageTokenInvalid,
-                     absl::StrCat("Value \"", text,
+                     absl::StrCat("Value \"", text.substr(0, 200),
                                   "\" for page_token is invalid: use next_page_token of the page "
                                   "before, with the same parameters."),
                      {{"field", "page_token"}});

@@ -12,6 +12,8 @@ using Json = nlohmann::json;
 
 constexpr char kFailures[] = "batchItemFailures";
 constexpr char kIdentifier[] = "itemIdentifier";
+// For people: what a function raised may be of any size.
+constexpr size_t kErrorTextMax = 512;
 
 BatchVerdict AllOf(size_t messages, bool succeeded, std::string problem = "") {
   return {.succeeded = std::vector<bool>(messages, succeeded), .problem = std::move(problem)};
@@ -23,7 +25,14 @@ std::string FunctionError(const core::InvocationResult& result) {
   if (!error.is_object()) return "The function failed.";
   const auto text = [&](const char* key) {
     const auto it = error.find(key);
-    return it != error.end() && it->is_string() ? it->get<std::string>() : std::string();
+    if (it == error.end() || !it->is_string()) return std::string();
+    std::string value = it->get<std::string>();
+    if (value.size() > kErrorTextMax) {
+      size_t end = kErrorTextMax;
+      while (end > 0 && (value[end] & 0xC0) == 0x80) --end;  // not within a character
+      value.resize(end);
+    }
+    return value;
   };
   const std::string type = text("errorType");
   const std::string message = text("errorMessage");

@@ -132,12 +132,14 @@ EventSourcePoller::Round EventSourcePoller::PollOnce(bool extra) {
   if (!extra) status_->SetObstacle("");
   if (messages->empty()) return Round::kIdle;
 
-  if (messages->size() == max) StartLane(/*extra=*/true);
+  size_t full = max;
   if (messages->size() < static_cast<size_t>(mapping_.config.batch_size) &&
       mapping_.config.maximum_batching_window > absl::ZeroDuration()) {
     permit.reset();
     Gather(**function, *messages);
+    full = static_cast<size_t>(mapping_.config.batch_size);
   }
+  if (messages->size() >= full) StartLane(/*extra=*/true);
   return Process(*std::move(function), std::move(permit), *messages);
 }
 

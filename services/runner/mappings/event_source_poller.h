@@ -1,7 +1,7 @@
 // Feeds one function from one queue: receives messages while a worker is free for them, invokes, deletes what succeeded.
 //
 // A poller has lanes, each a thread with one batch at a time. The first lane always lives; when the queue is quiet it is one parked
-// long poll. A lane whose receive came back full starts another one, and those end when the queue has no more, when no worker is
+// long poll. A lane whose batch came out full starts another one, and those end when the queue has no more, when no worker is
 // free, or when the function fails: so work in progress grows with the backlog and falls back to one batch.
 //
 // No slot is held while a lane waits for messages: an idle mapping takes nothing from those who invoke the function directly. The
