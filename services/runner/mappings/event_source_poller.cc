@@ -131,6 +131,14 @@ EventSourcePoller::Round EventSourcePoller::PollOnce(bool extra) {
   if (!messages.ok()) return Obstacle(messages.status(), extra);
   if (!extra) status_->SetObstacle("");
   if (messages->empty()) return Round::kIdle;
+  if (!permit.has_value()) {
+    // The long poll may have outlasted a deployment, and what was deployed is what runs from then on.
+    function = context_.functions.FindFunction(mapping_.function, absl::Now() + kCallTimeout);
+    if (!function.ok()) {
+      GiveBack(*messages);
+      return Obstacle(function.status(), extra);
+    }
+  }
 
   size_t full = max;
   if (messages->size() < static_cast<size_t>(mapping_.config.batch_size) &&
