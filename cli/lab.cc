@@ -411,7 +411,8 @@ absl::StatusOr<std::string> Lab::NewestPython() const {
 
 absl::Status Lab::FollowLog(absl::Time since, absl::string_view filter,
                             const std::function<Line(absl::string_view)>& wanted) const {
-  const int64_t seconds = absl::ToInt64Seconds(absl::Ceil(absl::Now() - since, absl::Seconds(1)));
+  // A second more than has passed: the command takes a moment to start. Lines of before are told apart by their text.
+  const int64_t seconds = 1 + absl::ToInt64Seconds(absl::Ceil(absl::Now() - since, absl::Seconds(1)));
   const std::vector<std::string> words = {"function", "logs", kFunction, "-f", "--since", absl::StrCat(seconds, "s")};
   ShowCommand(words, filter.empty() ? "" : absl::StrCat(" | grep ", filter));
   std::vector<std::string> argv = {program_};
