@@ -17,6 +17,7 @@ up: build
 	$(BUILD)/bin/weir up
 
 build: deps
+	@[ -e $(BUILD)/build.ninja ] || echo "Configuring …"
 	@cmake --preset release -Wno-dev >$(BUILD)/configure.log 2>&1 || (cat $(BUILD)/configure.log; exit 1)
 	@cmake --build $(BUILD)
 

@@ -1,0 +1,178 @@
+// The real binary: `weir up` and the commands against it, as a person or a script uses them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "tests/fault/weir_up.h"
+#include "tests/support/pg_fixture.h"
+
+namespace weir {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+struct Outcome {
+  int exit_code = -1;
+  std::string out;
+  std::string err;
+  json document() const { return json::parse(out, nullptr, false); }
+};
+
+class CliTest : public testing::Test {
+ protected:
+  void SetUp() override { StartSuite(); }
+
+  void StartSuite() {
+    up_ = std::make_unique<WeirUp>(dir_.path());
+    ASSERT_TRUE(up_->Launch().ok());
+    const absl::Status ready = up_->AwaitReady();
+    ASSERT_TRUE(ready.ok()) << ready;
+  }
+
+  // A command line as a shell reads it, without "weir".
+  Outcome Weir(const std::string& command) const {
+    const std::string err_path = dir_.path() + "/stderr";
+    const std::string line = absl::StrCat("WEIR_QUEUE_ENDPOINT=", up_->endpoint("queue"), " WEIR_RUNNER_ENDPOINT=",
+                                          up_->endpoint("runner"), " " WEIR_BIN_DIR "/weir ", command, " 2>", err_path);
+    Outcome outcome;
+    std::FILE* pipe = popen(line.c_str(), "r");
+    std::array<char, 4096> buffer;
+    for (size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.out.append(buffer.data(), n);
+    const int status = pclose(pipe);
+    outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::stringstream text;
+    text << std::ifstream(err_path).rdbuf();
+    outcome.err = text.str();
+    return outcome;
+  }
+
+  json Json(const std::string& command) const {
+    const Outcome outcome = Weir(absl::StrCat(command, " --output json"));
+    EXPECT_EQ(outcome.exit_code, 0) << command << ": " << outcome.err;
+    EXPECT_FALSE(outcome.document().is_discarded()) << command << " printed: " << outcome.out;
+    return outcome.document();
+  }
+
+  TempDir dir_;
+  std::unique_ptr<WeirUp> up_;
+};
+
+TEST_F(CliTest, MessagesSurviveARestart) {
+  EXPECT_EQ(Weir("queue create orders").exit_code, 0);
+  EXPECT_EQ(Weir("send orders Order123 -a amount:Number=5").exit_code, 0);
+  ASSERT_TRUE(up_->Interrupt()) << up_->Output();
+  StartSuite();
+  const json message = Json("receive orders --delete")["messages"][0];
+  EXPECT_EQ(message["body"], "Order123");
+  EXPECT_EQ(message["receive_count"], 1);
+  EXPECT_EQ(message["message_attributes"]["amount"], json({{"data_type", "Number"}, {"value", "5"}}));
+}
+
+TEST_F(CliTest, QueueCommandsAnswerOneDocumentEach) {
+  Json("queue create orders-dlq");
+  const json created = Json("queue create orders --visibility-timeout 1m --dead-letter-queue orders-dlq --max-receive-count 3");
+  EXPECT_EQ(created["created"], true);
+  EXPECT_EQ(created["attributes"]["visibility_timeout_seconds"], 60);
+  EXPECT_EQ(created["attributes"]["redrive_policy"]["max_receive_count"], 3);
+  EXPECT_EQ(Json("queue create orders --visibility-timeout 60")["created"], false);
+  EXPECT_EQ(Json("queue list")["queues"].size(), 2u);
+  EXPECT_EQ(Json("queue update orders --no-dead-letter-queue --delay 2s")["attributes"]["redrive_policy"], nullptr);
+  EXPECT_EQ(Json("send orders 'later'")["md5_of_body"].get<std::string>().size(), 32u);
+  EXPECT_EQ(Json("queue describe orders")["stats"]["delayed"], 1);
+  EXPECT_EQ(Json("queue purge orders")["removed_messages"], 1);
+  EXPECT_EQ(Json("queue delete orders")["deleted"], true);
+}
+
+TEST_F(CliTest, EachLineOfStdinIsAMessage) {
+  Json("queue create q");
+  std::ofstream(dir_.path() + "/lines") << "one\ntwo\n\nthree\n";
+  EXPECT_EQ(Json("send q --lines < " + dir_.path() + "/lines")["messages"].size(), 3u);
+  EXPECT_EQ(Json("receive q --max 10")["messages"].size(), 3u);
+}
+
+TEST_F(CliTest, AReceiptAcksOrGivesBack) {
+  Json("queue create q");
+  Json("send q '[1,2]'");
+  const std::string first = Json("receive q --visibility-timeout 1h")["messages"][0]["receipt_handle"];
+  EXPECT_EQ(Json("receive q")["messages"], json::array());
+  EXPECT_EQ(Json(absl::StrCat("nack q ", first))["changed"], 1);
+  const json again = Json("receive q --wait 5s")["messages"][0];
+  EXPECT_EQ(again["body"], "[1,2]");
+  EXPECT_EQ(again["receive_count"], 2);
+  EXPECT_EQ(Json(absl::StrCat("ack q ", again["receipt_handle"].get<std::string>()))["deleted"], 1);
+  EXPECT_EQ(Json("queue describe q")["stats"]["in_flight"], 0);
+  EXPECT_EQ(Weir("receive q").err, "No messages.\n");
+}
+
+TEST_F(CliTest, FunctionCommandsAnswerOneDocumentEach) {
+  std::ofstream(dir_.path() + "/f.py") << "def ok(event, context):\n    print('ran')\n    return event\n"
+                                          "def bad(event, context):\n    raise ValueError('no')\n";
+  std::string python;
+  const json runtimes = Json("runtime list");
+  for (const json& runtime : runtimes["runtimes"]) {
+    if (runtime["available"] == true) python = runtime["name"];
+  }
+  const json deployed = Json(absl::StrCat("function deploy f --runtime ", python, " --handler f.ok --file ", dir_.path(),
+                                          "/f.py --env MODE=test --timeout 5s"));
+  EXPECT_EQ(deployed["created"], true);
+  EXPECT_EQ(deployed["environment"]["MODE"], "test");
+  EXPECT_EQ(Json("function list")["functions"].size(), 1u);
+  EXPECT_EQ(Json("function describe f")["timeout_seconds"], 5);
+  EXPECT_EQ(Weir("function invoke f '{\"a\": 1}'").out, "{\"a\": 1}\n");
+  EXPECT_THAT(Weir("function logs f").out, HasSubstr("ran"));
+  Json("function deploy f --handler f.bad");
+  const Outcome failed = Weir("function invoke f");
+  EXPECT_EQ(failed.exit_code, 4);
+  EXPECT_THAT(failed.err, HasSubstr("ValueError: no"));
+  Json("queue create q");
+  const std::string uuid = Json("mapping create --queue q --function f --disabled")["uuid"];
+  EXPECT_EQ(Json("mapping list")["mappings"][0]["uuid"], uuid);
+  EXPECT_EQ(Json(absl::StrCat("mapping update ", uuid, " --batch-size 5"))["batch_size"], 5);
+  EXPECT_EQ(Weir("function delete f").exit_code, 1);
+  Json(absl::StrCat("mapping delete ", uuid));
+  EXPECT_EQ(Json("function delete f")["deleted"], true);
+}
+
+TEST_F(CliTest, ExitCodesTellWhatWentWrong) {
+  const Outcome missing = Weir("send nowhere Hello");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("weir: QUEUE_DOES_NOT_EXIST: "));
+  EXPECT_EQ(Weir("queue create").exit_code, 2);
+  EXPECT_EQ(Weir("queue create q --delay 5x").exit_code, 2);
+  EXPECT_EQ(Weir("send q Hello -a broken").exit_code, 2);
+  const Outcome unreachable = Weir("--endpoint 127.0.0.1:1 queue list");
+  EXPECT_EQ(unreachable.exit_code, 3);
+  EXPECT_THAT(unreachable.err, HasSubstr("weir up"));
+}
+
+TEST_F(CliTest, CompletionKnowsTheQueuesThatAreThere) {
+  Json("queue create orders");
+  EXPECT_EQ(Weir("__complete -- send ''").out, "orders\n");
+  EXPECT_EQ(Weir("completion bash | bash -n").exit_code, 0);
+}
+
+TEST_F(CliTest, ASecondUpOnTheSameFolderIsRefused) {
+  const Outcome second = Weir("up --data-dir " + dir_.path() + "/data --queue-port 0 --runner-port 0 --metrics-port 0");
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr("is in use by another `weir up` (process "));
+}
+
+TEST_F(CliTest, ATakenPortIsNamedWithItsFlag) {
+  const std::string taken = up_->endpoint("queue").substr(up_->endpoint("queue").rfind(':') + 1);
+  const Outcome second = Weir("up --data-dir " + dir_.path() + "/other --queue-port " + taken);
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(second.err, HasSubstr("(--queue-port)"));
+}
+
+}  // namespace
+}  // namespace weir
