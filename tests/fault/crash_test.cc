@@ -2,6 +2,7 @@
 // nothing that it had started stays behind, and orders on their way into a function get there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -15,7 +16,7 @@
 #include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
-#include "libs/grpcx/status.h"
+#include "libs/pg/child_process.h"
 #include "tests/fault/load.h"
 #include "tests/fault/weir_up.h"
 #include "tests/support/ledger.h"
@@ -25,11 +26,21 @@
 namespace weir {
 namespace {
 
+using testing::Contains;
+using testing::HasSubstr;
 using testing::IsEmpty;
 
 constexpr absl::Duration kRecovery = absl::Seconds(60);
 // What a killed process leaves ends by itself: workers at once, PostgreSQL after a fast shutdown.
 constexpr absl::Duration kGone = absl::Seconds(20);
+
+const std::vector<LoadQueue> kQueues = {
+    {.name = "dead-letters"},
+    {.name = "orders", .dead_letter_queue = "dead-letters", .max_receive_count = 2},
+    {.name = "mails", .visibility_timeout = absl::Seconds(1)},
+    {.name = "bills", .visibility_timeout = absl::Seconds(3)},
+    {.name = "parcels", .dead_letter_queue = "dead-letters", .max_receive_count = 3},
+};
 
 class CrashTest : public testing::Test {
  protected:
@@ -61,6 +72,25 @@ class CrashTest : public testing::Test {
     EXPECT_THAT(left.AwaitGone(kGone), IsEmpty()) << "left behind by the former start";
   }
 
+  // Drains, and looks for broken promises.
+  void Finish(Load& load, int rounds) {
+    load.Stop();
+    const absl::Status drained = load.Drain(kRecovery);
+    ASSERT_TRUE(drained.ok()) << drained;
+    const auto violations = ledger_.Check();
+    EXPECT_TRUE(violations.empty()) << Describe(violations);
+    const Ledger::Totals totals = ledger_.totals();
+    std::printf("%d rounds: %ld sends acknowledged, %ld unknown, %ld surely failed; %ld deliveries, %ld "
+                "again, %ld dead-lettered; %ld deletes\n",
+                rounds, totals.acknowledged, totals.unknown_sends, totals.surely_failed,
+                totals.deliveries, totals.redeliveries, totals.dead_lettered, totals.deletes_answered);
+    for (const auto& [name, count] : load.errors()) std::printf("  %s: %ld\n", name.c_str(), count);
+    EXPECT_GT(totals.acknowledged, 20 * rounds);
+    EXPECT_GT(totals.dead_lettered, 0);
+    EXPECT_TRUE(up_.Interrupt()) << "weir up does not end on Ctrl-C; it wrote:\n" << up_.Output();
+    EXPECT_THAT(ProcessSet::WithEnvironment(up_.marker()).AwaitGone(absl::ZeroDuration()), IsEmpty());
+  }
+
   TempDir dir_;
   WeirUp up_{dir_.path()};
   Endpoint queue_;
@@ -73,13 +103,7 @@ TEST_F(CrashTest, NoPromiseIsBrokenByKills) {
   const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 15);
   std::mt19937_64 gen(seed);
   ASSERT_NO_FATAL_FAILURE(Start());
-  Load load({.queues = {{.name = "dead-letters"},
-                        {.name = "orders", .dead_letter_queue = "dead-letters", .max_receive_count = 2},
-                        {.name = "mails", .visibility_timeout = absl::Seconds(1)},
-                        {.name = "bills", .visibility_timeout = absl::Seconds(3)},
-                        {.name = "parcels", .dead_letter_queue = "dead-letters", .max_receive_count = 3}},
-             .seed = seed},
-            queue_, ledger_);
+  Load load({.queues = kQueues, .seed = seed}, queue_, ledger_);
   const absl::Status created = load.CreateQueues(absl::Now() + kRecovery);
   ASSERT_TRUE(created.ok()) << created;
   load.Start();
@@ -90,22 +114,38 @@ TEST_F(CrashTest, NoPromiseIsBrokenByKills) {
     ASSERT_TRUE(load.AwaitProgress(1, kRecovery)) << "No send succeeds any more; weir up wrote:\n"
                                                   << up_.Output();
   }
-  load.Stop();
-  const absl::Status drained = load.Drain(kRecovery);
-  ASSERT_TRUE(drained.ok()) << drained;
+  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds));
+}
 
-  const auto violations = ledger_.Check();
-  EXPECT_TRUE(violations.empty()) << Describe(violations);
-  const Ledger::Totals totals = ledger_.totals();
-  std::printf("%d rounds: %ld sends acknowledged, %ld unknown, %ld surely failed; %ld deliveries, %ld "
-              "again, %ld dead-lettered; %ld deletes\n",
-              rounds, totals.acknowledged, totals.unknown_sends, totals.surely_failed,
-              totals.deliveries, totals.redeliveries, totals.dead_lettered, totals.deletes_answered);
-  for (const auto& [name, count] : load.errors()) std::printf("  %s: %ld\n", name.c_str(), count);
-  EXPECT_GT(totals.acknowledged, 20 * rounds);
-  EXPECT_GT(totals.dead_lettered, 0);
-  EXPECT_TRUE(up_.Interrupt()) << "weir up does not end on Ctrl-C; it wrote:\n" << up_.Output();
-  EXPECT_THAT(ProcessSet::WithEnvironment(up_.marker()).AwaitGone(absl::ZeroDuration()), IsEmpty());
+TEST_F(CrashTest, NoPromiseIsBrokenByStopsUnderLoadNorByAPostgresThatDies) {
+  const uint64_t seed = TestSeed();
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 6);
+  std::mt19937_64 gen(seed);
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Load load({.queues = kQueues, .seed = seed}, queue_, ledger_);
+  const absl::Status created = load.CreateQueues(absl::Now() + kRecovery);
+  ASSERT_TRUE(created.ok()) << created;
+  load.Start();
+  for (int round = 0; round < rounds; ++round) {
+    const absl::Duration start = load.Now();
+    const absl::Duration busy = absl::Milliseconds(absl::Uniform(gen, 20, 1'000));
+    ASSERT_FALSE(up_.AwaitExit(busy)) << "weir up has ended by itself; it wrote:\n" << up_.Output();
+    if (round % 3 == 2) {
+      ASSERT_GT(up_.postgres_pid(), 0);
+      ASSERT_EQ(kill(up_.postgres_pid(), SIGKILL), 0);
+      ASSERT_TRUE(pg::AwaitExit(up_.postgres_pid(), kGone));
+      ledger_.Fault("kill -9 of weir up's PostgreSQL", {start, load.Now()});
+      // It starts another one; the ready file is not written anew, so the next round ends weir up.
+    } else {
+      ASSERT_TRUE(up_.Interrupt()) << "weir up does not end on Ctrl-C; it wrote:\n" << up_.Output();
+      EXPECT_THAT(ProcessSet::WithEnvironment(up_.marker()).AwaitGone(absl::ZeroDuration()), IsEmpty());
+      ASSERT_NO_FATAL_FAILURE(Start());
+      ledger_.Fault("Ctrl-C of weir up", {start, load.Now()});
+    }
+    ASSERT_TRUE(load.AwaitProgress(20, kRecovery)) << "No send succeeds any more; weir up wrote:\n"
+                                                   << up_.Output();
+  }
+  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds));
 }
 
 // ---- Orders into a function -----------------------------------------------------------------------------------------------
@@ -220,6 +260,9 @@ TEST_F(FunctionCrashTest, EveryAcknowledgedOrderReachesItsFunctionAndNoWorkerIsL
     }
     EXPECT_GT(std::filesystem::file_size(orders_file), bytes) << "No order reaches the function; "
                                                               << up_.Output();
+    const auto running = ProcessSet::WithEnvironment(up_.marker()).Describe();
+    EXPECT_THAT(running, Contains(HasSubstr("python"))) << "What is looked for is not found.";
+    EXPECT_THAT(running, Contains(HasSubstr("postgres"))) << "What is looked for is not found.";
     KillAndStart(gen, absl::Milliseconds(absl::Uniform(gen, 0, 700)));
   }
   stop.Notify();

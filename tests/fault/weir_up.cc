@@ -62,6 +62,7 @@ bool WeirUp::ReadReadyFile() {
   for (const auto& [name, value] : ready.items()) {
     if (value.is_string()) endpoints_[name] = value.get<std::string>();
   }
+  postgres_pid_ = ready.value("postgres_pid", 0);
   return true;
 }
 

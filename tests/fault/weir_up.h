@@ -1,6 +1,8 @@
 // `weir up` on a folder, for tests that end it in every way there is.
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +31,8 @@ class WeirUp {
 
   // "127.0.0.1:PORT" of "queue", "runner"; as of the last AwaitReady.
   const std::string& endpoint(const std::string& service) const { return endpoints_.at(service); }
+  // Of its private PostgreSQL, as of the last AwaitReady.
+  pid_t postgres_pid() const { return postgres_pid_; }
   // "NAME=VALUE" that every process of this instance, of all its starts, has in its environment.
   const std::string& marker() const { return marker_; }
   // The end of what it wrote.
@@ -44,6 +48,7 @@ class WeirUp {
   const std::string marker_;
   std::unique_ptr<Program> program_;
   std::map<std::string, std::string> endpoints_;
+  pid_t postgres_pid_ = 0;
 };
 
 }  // namespace weir
