@@ -8,6 +8,10 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 add_compile_options(-Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_compile_options(-Wthread-safety)
+else()
+  # g++ 12 sees uninitialized values in moves of std::variant, and overlaps in std::string::operator+, that are none (GCC bugs 105562,
+  # 105651).
+  add_compile_options(-Wno-maybe-uninitialized -Wno-restrict)
 endif()
 
 find_program(WEIR_CCACHE ccache)

@@ -32,6 +32,18 @@ TEST(GrpcStatusTest, ErrorsOfTheConnectionHaveNone) {
   EXPECT_TRUE(absl::IsUnavailable(back));
 }
 
+TEST(GrpcStatusTest, LongValuesLoseTheirMiddleSoThatTheTrailersAreNotRefused) {
+  std::string value;
+  while (value.size() < 300'000) value += "ä€";
+  const grpc::Status wire = ToGrpcStatus(
+      MakeError(ErrorReason::kInvalidParameterValue,
+                "Value \"" + value + "\" for name is invalid: at most 80.", {{"field", value}}));
+  EXPECT_LT(3 * wire.error_message().size() + wire.error_details().size() * 4 / 3, 8'000u);
+  EXPECT_THAT(wire.error_message(), testing::StartsWith("Value \"ä€"));
+  EXPECT_THAT(wire.error_message(), testing::EndsWith("for name is invalid: at most 80."));
+  EXPECT_EQ(ReasonOf(FromGrpcStatus(wire)), ErrorReason::kInvalidParameterValue);
+}
+
 TEST(GrpcStatusTest, OkStaysOk) {
   EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok());
   EXPECT_TRUE(FromGrpcStatus(grpc::Status::OK).ok());

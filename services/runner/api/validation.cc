@@ -113,21 +113,12 @@ absl::Status CheckRuntimeName(absl::string_view runtime) {
 
 }  // namespace
 
-// What an error says of a value: errors travel in gRPC's trailers, which hold 8 KiB.
-std::string Excerpt(absl::string_view value) {
-  constexpr size_t kExcerptMax = 200;
-  if (value.size() <= kExcerptMax) return std::string(value);
-  size_t end = kExcerptMax;
-  while (end > 0 && (value[end] & 0xC0) == 0x80) --end;  // not within a character
-  return absl::StrCat(value.substr(0, end), "…");
-}
-
 absl::Status InvalidField(absl::string_view field, absl::string_view value,
                           absl::string_view allowed) {
   return MakeError(
       ErrorReason::kInvalidParameterValue,
-      absl::StrCat("Value \"", Excerpt(value), "\" for ", field, " is invalid: ", allowed, "."),
-      {{"field", Excerpt(field)}});
+      absl::StrCat("Value \"", value, "\" for ", field, " is invalid: ", allowed, "."),
+      {{"field", std::string(field)}});
 }
 
 absl::Status MissingField(absl::string_view field, absl::string_view what) {
@@ -253,7 +244,7 @@ absl::StatusOr<std::string> CheckPayload(const std::string& payload) {
   }
   if (!nlohmann::json::accept(payload)) {
     return MakeError(ErrorReason::kPayloadInvalid,
-                     absl::StrCat("Value \"", Excerpt(payload), "\" for payload is invalid: must be JSON in UTF-8."),
+                     absl::StrCat("Value \"", payload, "\" for payload is invalid: must be JSON in UTF-8."),
                      {{"field", "payload"}});
   }
   return payload;

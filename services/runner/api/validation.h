@@ -20,8 +20,6 @@ namespace weir::runner::api {
 
 inline constexpr size_t kPayloadBytesMax = size_t{6} << 20;
 
-// `value` cut to what fits an error.
-std::string Excerpt(absl::string_view value);
 absl::Status InvalidField(absl::string_view field, absl::string_view value,
                           absl::string_view allowed);
 absl::Status MissingField(absl::string_view field, absl::string_view what);

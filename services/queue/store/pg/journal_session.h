@@ -23,7 +23,8 @@ namespace weir::queue::store {
 // The rows of an answer, in binary. Movable.
 class PgRows {
  public:
-  explicit PgRows(PGresult* result = nullptr) : result_(result) {}
+  PgRows() = default;
+  explicit PgRows(PGresult* result) : result_(result) {}
   int size() const { return result_ == nullptr ? 0 : PQntuples(result_.get()); }
   int columns() const { return PQnfields(result_.get()); }
   PgField At(int row, int column) const;
