@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "cli/commands.h"
@@ -246,7 +247,9 @@ void PrintLogLine(const Session& session, const runner::v1::LogLine& line) {
     return;
   }
   const std::string time = FormatTimestamp(line.logged_at());
-  Print(absl::StrCat(time, "  ", Printable(line.text()), "\n"));
+  // Tabs are fine here, where no column follows.
+  const std::string text = Printable(absl::StrReplaceAll(line.text(), {{"\t", "  "}}));
+  Print(absl::StrCat(time, "  ", text, "\n"));
 }
 
 // With --follow a stream that breaks is taken up again after the last line that was shown.

@@ -37,7 +37,7 @@ def lines_of(path):
 
 
 def is_test(path):
-    return path.endswith("_test.cc") or "/testing/" in path or "/conformance/" in path or path.startswith("tests/")
+    return path.endswith(("_test.cc", "_fixture.h", "_testing.h")) or "/testing/" in path or "/conformance/" in path or path.startswith("tests/")
 
 
 # ---- Layers ------------------------------------------------------------------------------------------------------------
