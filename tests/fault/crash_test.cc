@@ -119,7 +119,7 @@ TEST_F(CrashTest, NoPromiseIsBrokenByKills) {
 
 TEST_F(CrashTest, NoPromiseIsBrokenByStopsUnderLoadNorByAPostgresThatDies) {
   const uint64_t seed = TestSeed();
-  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 6);
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 3);
   std::mt19937_64 gen(seed);
   ASSERT_NO_FATAL_FAILURE(Start());
   Load load({.queues = kQueues, .seed = seed}, queue_, ledger_);
@@ -236,7 +236,7 @@ class FunctionCrashTest : public CrashTest {
 
 TEST_F(FunctionCrashTest, EveryAcknowledgedOrderReachesItsFunctionAndNoWorkerIsLeftBehind) {
   const uint64_t seed = TestSeed();
-  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 6);
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 4);
   std::mt19937_64 gen(seed);
   const std::string orders_file = dir_.path() + "/orders";
   std::ofstream(orders_file).close();

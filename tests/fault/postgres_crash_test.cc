@@ -80,7 +80,7 @@ class PostgresCrashTest : public testing::Test {
 
 TEST_F(PostgresCrashTest, NoPromiseIsBrokenAndTheServiceRecoversByItself) {
   const uint64_t seed = TestSeed();
-  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 9);
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 6);
   std::mt19937_64 gen(seed);
   Load load({.queues = kQueues, .seed = seed}, endpoint_, ledger_);
   const absl::Status created = load.CreateQueues(absl::Now() + kRecovery);

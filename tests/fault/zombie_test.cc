@@ -28,7 +28,7 @@ const std::vector<LoadQueue> kQueues = {
 
 TEST(ZombieTest, AReplicaThatWakesAfterItsShardsWereTakenWritesNothing) {
   const uint64_t seed = TestSeed();
-  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 3);
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 2);
   std::mt19937_64 gen(seed);
   TempDir dir;
   auto postgres = pg::PrivatePostgres::Start({.data_dir = dir.path() + "/pg"});
