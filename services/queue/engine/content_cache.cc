@@ -7,6 +7,8 @@ namespace {
 
 // Map entry, order entry, shared_ptr control block and string headers.
 constexpr size_t kOverheadBytes = 320;
+// Stale order entries up to this number are not worth a pass.
+constexpr size_t kStaleSlack = 64;
 
 }  // namespace
 
@@ -27,8 +29,10 @@ void ContentCache::Put(core::MessageSeq seq, core::ContentPtr content) {
     order_.pop_front();
     Erase(oldest);
   }
-  // Erased entries leave their order entry behind; drop those at the front so that it does not outgrow the map.
-  while (!order_.empty() && !entries_.contains(order_.front())) order_.pop_front();
+  // Erased entries leave their order entry behind.
+  if (order_.size() > 2 * entries_.size() + kStaleSlack) {
+    std::erase_if(order_, [this](core::MessageSeq old) { return !entries_.contains(old); });
+  }
 }
 
 core::ContentPtr ContentCache::Get(core::MessageSeq seq) const {

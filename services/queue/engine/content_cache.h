@@ -24,6 +24,8 @@ class ContentCache {
 
   size_t bytes() const { return bytes_; }
   size_t size() const { return entries_.size(); }
+  // Entries kept for the order; at most about twice size().
+  size_t order_size() const { return order_.size(); }
 
  private:
   const size_t bytes_max_;

@@ -48,5 +48,17 @@ TEST(ContentCacheTest, ContentLargerThanTheCacheIsNotKept) {
   EXPECT_EQ(cache.Get(MessageSeq(2)), nullptr);
 }
 
+TEST(ContentCacheTest, EntriesErasedBehindAnOldOneLeaveNothingBehind) {
+  ContentCache cache(100'000);
+  cache.Put(MessageSeq(1), Content(10));
+  for (int i = 2; i <= 10'000; ++i) {
+    cache.Put(MessageSeq(i), Content(10));
+    cache.Erase(MessageSeq(i));
+  }
+  EXPECT_EQ(cache.size(), 1u);
+  EXPECT_LE(cache.order_size(), 70u);
+  EXPECT_NE(cache.Get(MessageSeq(1)), nullptr);
+}
+
 }  // namespace
 }  // namespace weir::queue::engine
