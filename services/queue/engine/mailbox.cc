@@ -30,9 +30,10 @@ Mailbox::PutResult Mailbox::PutLocked(Mail& mail) {
 
 std::vector<Mail> Mailbox::Take(absl::Duration timeout, size_t items_max, size_t bytes_max) {
   MutexLock lock(&mu_);
-  const absl::Time deadline = absl::Now() + timeout;
+  // Not by the time of day: when that is set back, a timer would be late by as much.
+  const absl::Duration deadline = clock_.Monotonic() + timeout;
   while (items_.empty() && !woken_) {
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - clock_.Monotonic();
     if (left <= absl::ZeroDuration()) break;
     waiting_ = true;
     arrived_.WaitWithTimeout(&mu_, left);

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
+#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "services/queue/core/command.h"
 #include "services/queue/core/decision.h"
@@ -29,7 +30,9 @@ struct Mail {
 
 class Mailbox {
  public:
-  Mailbox(size_t items_max, size_t bytes_max) : items_max_(items_max), bytes_max_(bytes_max) {}
+  // Waits are measured by `clock`'s monotonic time. It must outlive the mailbox.
+  Mailbox(size_t items_max, size_t bytes_max, const Clock& clock = SystemClock())
+      : items_max_(items_max), bytes_max_(bytes_max), clock_(clock) {}
 
   enum class PutResult { kOk, kFull, kClosed };
   // On anything but kOk `mail` is left as it was.
@@ -52,6 +55,7 @@ class Mailbox {
 
   const size_t items_max_;
   const size_t bytes_max_;
+  const Clock& clock_;
   Mutex mu_;
   CondVar arrived_;
   std::vector<Mail> items_ ABSL_GUARDED_BY(mu_);

@@ -77,5 +77,22 @@ TEST(MailboxTest, WakeEndsAWait) {
   EXPECT_TRUE(mailbox.Take(absl::InfiniteDuration(), 10, 100).empty());
 }
 
+// The time of day is set back by an hour whenever it is read; monotonic time runs ahead by as much.
+class SetBackClock : public Clock {
+ public:
+  absl::Time Now() const override { return absl::Now() - ++reads_ * absl::Hours(1); }
+  absl::Duration Monotonic() const override { return ++reads_ * absl::Hours(1); }
+
+ private:
+  mutable int reads_ = 0;
+};
+
+TEST(MailboxTest, WaitEndsByMonotonicTimeWhateverTheTimeOfDayDoes) {
+  SetBackClock clock;
+  Mailbox mailbox(10, 100, clock);
+  mailbox.Open();
+  EXPECT_TRUE(mailbox.Take(absl::Minutes(30), 10, 100).empty());
+}
+
 }  // namespace
 }  // namespace weir::queue::engine
