@@ -20,6 +20,9 @@ inline constexpr size_t kReadyWindow = 2'048;
 inline constexpr size_t kRefillBelow = 1'024;
 // Parked receives of one partition; the next is answered OVERLOADED.
 inline constexpr size_t kMaxWaiters = 20'000;
+// Messages of a partition on their way to its dead-letter queue at once: each costs a read of its content and memory for it
+// until it has moved. Receives go on as they end.
+inline constexpr int64_t kMaxMoving = 100;
 // A partition's expired messages are swept at most so often; they are never delivered in between.
 inline constexpr absl::Duration kExpirySweepInterval = absl::Seconds(1);
 // One decision expires at most so many explicit messages of a partition; the rest follows with the next sweep.
@@ -34,6 +37,7 @@ struct ShardLimits {
   size_t ready_window = kReadyWindow;
   size_t refill_below = kRefillBelow;
   size_t max_waiters = kMaxWaiters;
+  int64_t max_moving = kMaxMoving;
 };
 
 }  // namespace weir::queue::core

@@ -50,18 +50,23 @@ bool Partition::IsReady(const ReadyEntry& entry) const {
          it->second.ready_ticket == entry.ticket;
 }
 
-std::pair<MessageSeq, Message*> Partition::PopReady() {
+std::pair<MessageSeq, Message*> Partition::FrontReady() {
   while (!ready_.empty()) {
     const ReadyEntry entry = ready_.front();
-    ready_.PopFront();
     const auto it = messages_.find(entry.seq);
-    if (it == messages_.end() || it->second.state != MessageState::kReady ||
-        it->second.ready_ticket != entry.ticket) {
-      continue;
+    if (it != messages_.end() && it->second.state == MessageState::kReady &&
+        it->second.ready_ticket == entry.ticket) {
+      return {entry.seq, &it->second};
     }
-    return {entry.seq, &it->second};
+    ready_.PopFront();
   }
   return {MessageSeq(), nullptr};
+}
+
+std::pair<MessageSeq, Message*> Partition::PopReady() {
+  const auto front = FrontReady();
+  if (front.second != nullptr) ready_.PopFront();
+  return front;
 }
 
 std::pair<Instant, MessageSeq> Partition::Oldest() {

@@ -84,6 +84,8 @@ struct Partition {
   void Remove(MessageSeq seq);
   // To kReady: to the back of the window.
   void SetState(MessageSeq seq, Message& message, MessageState state);
+  // The front of the ready window, which stays there. seq 0: the window is empty.
+  std::pair<MessageSeq, Message*> FrontReady();
   // Removes the front of the ready window and returns it; its state is still kReady, so the caller
   // must change it (or put it back with SetState). seq 0: the window is empty.
   std::pair<MessageSeq, Message*> PopReady();

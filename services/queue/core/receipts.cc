@@ -104,6 +104,7 @@ void ShardState::Impl::Hide(Partition& partition, MessageSeq seq, Message& messa
   if (!IsTimed(message)) ++timed_messages;
   partition.SetState(seq, message, state);
   timers.Push({message.visible_at, TimerKind::kMessage, seq.value(), &partition});
+  MarkDirty(partition);  // It may have stood before what a waiter waits for.
 }
 
 void ShardState::Impl::AddExplicit(Partition& partition, MessageSeq seq, const Message& message) {

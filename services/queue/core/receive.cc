@@ -60,12 +60,16 @@ std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
   const absl::Duration timeout = visibility_timeout.value_or(partition.config->visibility_timeout);
   while (static_cast<int32_t>(received.size()) < max_messages &&
          partition.in_flight() < limits.max_in_flight) {
-    const auto [seq, message] = PopLiveReady(partition);
+    const auto [seq, message] = FrontLiveReady(partition);
     if (message == nullptr) break;
     if (MustDeadLetter(partition, *message)) {
+      // Those behind it wait for their turn, too: the end of a move serves the parked receives.
+      if (partition.moving() >= limits.max_moving) break;
+      partition.PopReady();
       BeginMove(partition, seq, *message, std::nullopt);
       continue;
     }
+    partition.PopReady();
     received.push_back(Lease(partition, seq, *message, timeout));
     if (message->state == MessageState::kReady) still_ready.emplace_back(seq, message);
   }
@@ -105,12 +109,18 @@ ReceivedMessage ShardState::Impl::Lease(Partition& partition, MessageSeq seq, Me
   return received;
 }
 
-std::pair<MessageSeq, Message*> ShardState::Impl::PopLiveReady(Partition& partition) {
+std::pair<MessageSeq, Message*> ShardState::Impl::FrontLiveReady(Partition& partition) {
   while (true) {
-    const auto [seq, message] = partition.PopReady();
+    const auto [seq, message] = partition.FrontReady();
     if (message == nullptr || !IsExpired(partition, message->sent_at)) return {seq, message};
     Expire(partition, seq, *message);
   }
+}
+
+std::pair<MessageSeq, Message*> ShardState::Impl::PopLiveReady(Partition& partition) {
+  const auto front = FrontLiveReady(partition);
+  if (front.second != nullptr) partition.PopReady();
+  return front;
 }
 
 bool ShardState::Impl::MustDeadLetter(const Partition& partition, const Message& message) const {
@@ -154,6 +164,7 @@ void ShardState::Impl::ServeWaiters(Partition& partition) {
       continue;
     }
     const Waiter waiter = it->second;
+    partition.wants_fill = true;
     if (waiter.take) {
       const int32_t taken = Take(partition, request, waiter.limit);
       if (taken == 0) continue;  // All ready ones had expired.
@@ -162,7 +173,7 @@ void ShardState::Impl::ServeWaiters(Partition& partition) {
       std::vector<ReceivedMessage> messages =
           LeaseReady(partition, waiter.limit, waiter.visibility_timeout);
       if (messages.empty()) {
-        if (partition.ready() > 0) return;  // The limit of messages in flight is reached.
+        if (partition.ready() > 0) return;  // A limit is reached, of messages in flight or moving.
         continue;
       }
       Reply(request, ReceiveReply{partition.id, std::move(messages)});

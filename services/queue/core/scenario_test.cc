@@ -20,7 +20,7 @@
 //   stats queue=                           tick                           only time passes
 //   restart                                the state is thrown away and read from the rows
 //   segment new=                           rows go to a new segment; copy-forward, drop-segment: of the oldest one
-//   limits [window= refill_below= in_flight= waiters= read=]         first of all; `read`: messages that one read brings
+//   limits [window= refill_below= in_flight= waiters= moving= read=]         first of all; `read`: messages that one read brings
 //
 // After a wanted change of behaviour: WEIR_REWRITE=1 queue_scenario_test writes what comes of each step into the files. Read the
 // diff, and understand each changed line.
@@ -163,6 +163,7 @@ class Scenario {
     limits_.refill_below = static_cast<size_t>(fields.TakeInt("refill_below", kRefillBelow));
     limits_.max_in_flight = fields.TakeInt("in_flight", kMaxInFlight);
     limits_.max_waiters = static_cast<size_t>(fields.TakeInt("waiters", kMaxWaiters));
+    limits_.max_moving = fields.TakeInt("moving", kMaxMoving);
     read_messages_ = static_cast<size_t>(fields.TakeInt("read", 1'000));
     state_ = ShardState(LogNo(1), SegmentNo(1), limits_);
   }

@@ -112,7 +112,9 @@ struct ShardState::Impl {
                                           std::optional<absl::Duration> visibility_timeout);
   ReceivedMessage Lease(Partition& partition, MessageSeq seq, Message& message,
                         absl::Duration visibility_timeout);
-  // The next ready message that is not expired.
+  // The next ready message that is not expired; it stays in its place.
+  std::pair<MessageSeq, Message*> FrontLiveReady(Partition& partition);
+  // The same, taken out of the ready window.
   std::pair<MessageSeq, Message*> PopLiveReady(Partition& partition);
   bool MustDeadLetter(const Partition& partition, const Message& message) const;
   void Park(RequestId request, Partition& partition, Waiter waiter);

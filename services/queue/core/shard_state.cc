@@ -123,6 +123,7 @@ void ShardState::Impl::Adopt(Partition& partition, const ConfigPtr& config) {
   if (config == nullptr || config == partition.config) return;
   if (partition.config != nullptr && config->version <= partition.config->version) return;
   partition.config = config;
+  MarkDirty(partition);  // What had to move before it could be received may have to no more.
   ArmSweep(partition, partition.OldestSentAt());
 }
 

@@ -103,6 +103,7 @@ class Simulation {
     limits.refill_below = limits.ready_window - 1 - static_cast<size_t>(Random(2));
     limits.max_in_flight = 2 + Random(12);
     limits.max_waiters = static_cast<size_t>(1 + Random(5));
+    limits.max_moving = 1 + Random(4);
     return limits;
   }
 

@@ -198,6 +198,12 @@ bool ReferenceModel::MustDeadLetter(const Partition& partition, const Message& m
          !message.refused;
 }
 
+bool ReferenceModel::AnyMustDeadLetter(const Partition& partition) const {
+  return std::any_of(partition.messages.begin(), partition.messages.end(), [&](const auto& entry) {
+    return entry.second.state == State::kReady && MustDeadLetter(partition, entry.second);
+  });
+}
+
 int64_t ReferenceModel::Count(const Partition& partition, State state) const {
   return std::count_if(partition.messages.begin(), partition.messages.end(),
                        [state](const auto& entry) { return entry.second.state == state; });
@@ -521,6 +527,9 @@ void ReferenceModel::CheckTransfer(const Transfer& transfer) {
     Fail(name + " is moved with wrong facts");
   }
   message->dead_lettering = transfer.destination.has_value();
+  if (message->dead_lettering && Count(partition, State::kMoving) >= limits_.max_moving) {
+    Fail(name + " is dead-lettered while too many are");
+  }
   if (!message->dead_lettering) {
     --taken_[transfer.redrive];
   } else if (!MustDeadLetter(partition, *message)) {
@@ -542,6 +551,8 @@ void ReferenceModel::ApplyExpiries(std::vector<const AppendEvent*>& expiries) {
 
 void ReferenceModel::CheckNothingWithheld(const Partition& partition) {
   if (partition.reading || Count(partition, State::kInFlight) >= limits_.max_in_flight) return;
+  const bool must_wait = Count(partition, State::kMoving) >= limits_.max_moving;
+  if (must_wait && AnyMustDeadLetter(partition)) return;
   for (const auto& [seq, message] : partition.messages) {
     if (message.state == State::kReady && !IsExpired(partition, message) &&
         !received_.contains(seq)) {
@@ -557,6 +568,8 @@ void ReferenceModel::CheckNobodyIsForgotten() {
     const std::string name = absl::StrCat("request ", request.value());
     if (waiter.take || waiter.until <= now_) Fail(name + " waits for nothing");
     if (Count(partition, State::kInFlight) >= limits_.max_in_flight) continue;
+    const bool must_wait = Count(partition, State::kMoving) >= limits_.max_moving;
+    if (must_wait && AnyMustDeadLetter(partition)) continue;
     for (const auto& [seq, message] : partition.messages) {
       if (message.state == State::kReady && !IsExpired(partition, message)) {
         Fail(absl::StrCat(name, " waits although ", seq.value(), " is ready"));

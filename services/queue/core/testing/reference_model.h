@@ -82,6 +82,8 @@ class ReferenceModel {
   void MakeDue();
   bool IsExpired(const Partition& partition, const Message& message) const;
   bool MustDeadLetter(const Partition& partition, const Message& message) const;
+  // Some ready message has to move before it can be received.
+  bool AnyMustDeadLetter(const Partition& partition) const;
   int64_t Count(const Partition& partition, State state) const;
   PartitionStats PartitionStatsOf(PartitionId id) const;
   void Fail(const std::string& sentence);
