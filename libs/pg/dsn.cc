@@ -51,6 +51,15 @@ absl::StatusOr<std::string> WithDefaults(
   return Format(*values);
 }
 
+absl::StatusOr<std::string> WithOption(absl::string_view dsn, absl::string_view option) {
+  auto values = Parse(dsn);
+  if (!values.ok()) return values.status();
+  // The server takes the last of two.
+  std::string& options = (*values)["options"];
+  options = options.empty() ? std::string(option) : absl::StrCat(option, " ", options);
+  return Format(*values);
+}
+
 std::string Redacted(absl::string_view dsn) {
   auto values = Parse(dsn);
   if (!values.ok()) return "(unreadable)";

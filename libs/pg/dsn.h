@@ -15,6 +15,9 @@ namespace weir::pg {
 absl::StatusOr<std::string> WithDefaults(
     absl::string_view dsn, const std::vector<std::pair<std::string, std::string>>& settings);
 
+// `dsn` in keyword form with `option` ("-c NAME=VALUE") put before those it has, which win where they set the same.
+absl::StatusOr<std::string> WithOption(absl::string_view dsn, absl::string_view option);
+
 // For logs: in keyword form, without the password.
 std::string Redacted(absl::string_view dsn);
 

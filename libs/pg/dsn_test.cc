@@ -18,6 +18,13 @@ TEST(DsnTest, AddsOnlyWhatIsNotThere) {
   EXPECT_THAT(*dsn, HasSubstr("host='h'"));
 }
 
+TEST(DsnTest, AddsAnOptionToThoseThatAreThere) {
+  const auto dsn = WithOption("postgresql://u@h/d?options=-c%20work_mem%3D1MB", "-c a=1");
+  ASSERT_TRUE(dsn.ok());
+  EXPECT_THAT(*dsn, HasSubstr("options='-c a=1 -c work_mem=1MB'"));
+  EXPECT_THAT(*WithOption("host=h", "-c a=1"), HasSubstr("options='-c a=1'"));
+}
+
 TEST(DsnTest, RedactedHidesThePassword) {
   EXPECT_THAT(Redacted("postgresql://u:secret@h/d"), Not(HasSubstr("secret")));
 }
