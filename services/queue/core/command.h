@@ -74,7 +74,8 @@ struct Purge {
   PartitionId partition;
 };
 
-// The queue was deleted: as Purge, then parked receives are answered QUEUE_DOES_NOT_EXIST and the partition is forgotten.
+// The queue was deleted: as Purge, then parked receives are answered QUEUE_DOES_NOT_EXIST and the partition is forgotten. So are
+// answered commands that come later, having found the queue before: partition ids are never reused.
 struct DropPartition {
   PartitionId partition;
 };

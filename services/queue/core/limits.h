@@ -23,6 +23,9 @@ inline constexpr size_t kMaxWaiters = 20'000;
 // Messages of a partition on their way to its dead-letter queue at once: each costs a read of its content and memory for it
 // until it has moved. Receives go on as they end.
 inline constexpr int64_t kMaxMoving = 100;
+// Deleted queues that are remembered, so that a command which found one just before does not bring it back. Such a command is
+// late by a commit or two.
+inline constexpr size_t kMaxDropped = 10'000;
 // A partition's expired messages are swept at most so often; they are never delivered in between.
 inline constexpr absl::Duration kExpirySweepInterval = absl::Seconds(1);
 // One decision expires at most so many explicit messages of a partition; the rest follows with the next sweep.

@@ -24,6 +24,7 @@ absl::Status TooManyWaiters(size_t limit) {
 }  // namespace
 
 void ShardState::Impl::Run(RequestId request, const Receive& command) {
+  if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
   Partition& partition = GetPartition(command.partition, command.config);
   if (partition.in_flight() >= limits.max_in_flight) {
     return Reply(request, OverLimit(limits.max_in_flight));

@@ -15,7 +15,7 @@
 //   send queue= body=a,b [delay=]          receive queue= [max= visibility= wait= name=]
 //   cancel queue= name=                    delete queue= receipt=
 //   change queue= receipt= timeout=        release queue= receipt=
-//   purge queue=                           drop queue=
+//   purge queue=                           drop queue= [keep=yes]: a later step may still name the queue, as one that found it before
 //   redrive queue= to= [max=]              moves outcome=done|refused|away    how moves end from now on
 //   stats queue=                           tick                           only time passes
 //   restart                                the state is thrown away and read from the rows
@@ -265,7 +265,7 @@ class Scenario {
   void DoDrop(Fields& fields) {
     const std::string name = fields.Take("queue");
     Decide(DropPartition{queues_[name]});
-    queues_.erase(name);
+    if (fields.TakeOr("keep", "no") != "yes") queues_.erase(name);
   }
   void DoTick(Fields&) { Decide(Tick{}); }
 

@@ -6,6 +6,7 @@
 namespace weir::queue::core {
 
 void ShardState::Impl::Run(RequestId request, const Send& command) {
+  if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
   Partition& partition = GetPartition(command.partition, command.config);
   SendReply reply;
   reply.seqs.reserve(command.messages.size());

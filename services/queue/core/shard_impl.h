@@ -20,8 +20,10 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "services/queue/core/command.h"
 #include "services/queue/core/decision.h"
+#include "services/queue/core/fifo.h"
 #include "services/queue/core/instant.h"
 #include "services/queue/core/partition.h"
 #include "services/queue/core/shard_state.h"
@@ -49,6 +51,9 @@ struct Acceptance {
                       // repeats end with it
 };
 
+// QUEUE_DOES_NOT_EXIST.
+absl::Status QueueWasDeleted();
+
 struct ShardState::Impl {
   Impl(LogNo next_log_no, SegmentNo active_segment, const ShardLimits& limits)
       : limits(limits), next_log_no(next_log_no), active_segment(active_segment) {}
@@ -63,6 +68,10 @@ struct ShardState::Impl {
   absl::flat_hash_map<TransferId, Acceptance> acceptances;
   // Live messages and acceptances by the segment of their newest row.
   absl::flat_hash_map<SegmentNo, int64_t> live_in_segment;
+  // Partitions whose queues were deleted, the newest ones, oldest first in `dropped_order`. Ids are
+  // never reused, but a command may have found its queue just before.
+  absl::flat_hash_set<PartitionId> dropped;
+  Fifo<PartitionId> dropped_order;
   TimerHeap timers;
   int64_t timed_messages = 0;  // delayed and in flight: the timers that are not stale
 
@@ -82,7 +91,10 @@ struct ShardState::Impl {
   void Settle(Partition& partition);
   void MarkDirty(Partition& partition);
   Partition* FindPartition(PartitionId id);
+  // Brings it into being where it is new. REQUIRES: not IsDropped.
   Partition& GetPartition(PartitionId id, const ConfigPtr& config);
+  bool IsDropped(PartitionId id) const { return dropped.contains(id); }
+  void NoteDropped(PartitionId id);
   void Adopt(Partition& partition, const ConfigPtr& config);
   void Reply(RequestId request, core::Reply reply);
   LogNo TakeLogNo();

@@ -15,6 +15,10 @@ constexpr size_t kStaleTimersSlack = 1'024;
 
 }  // namespace
 
+absl::Status QueueWasDeleted() {
+  return MakeError(ErrorReason::kQueueDoesNotExist, "The queue was deleted.");
+}
+
 // ---- The way of a command -----------------------------------------------------------------------
 
 Decision ShardState::Impl::Decide(RequestId request, const Command& command, Instant now) {
@@ -119,6 +123,14 @@ Partition& ShardState::Impl::GetPartition(PartitionId id, const ConfigPtr& confi
   return *slot;
 }
 
+void ShardState::Impl::NoteDropped(PartitionId id) {
+  if (!dropped.insert(id).second) return;
+  dropped_order.PushBack(id);
+  if (dropped_order.size() <= kMaxDropped) return;
+  dropped.erase(dropped_order.front());
+  dropped_order.PopFront();
+}
+
 void ShardState::Impl::Adopt(Partition& partition, const ConfigPtr& config) {
   if (config == nullptr || config == partition.config) return;
   if (partition.config != nullptr && config->version <= partition.config->version) return;
@@ -156,6 +168,7 @@ void ShardState::Impl::Run(RequestId request, const Purge& command) {
 }
 
 void ShardState::Impl::Run(RequestId request, const DropPartition& command) {
+  NoteDropped(command.partition);
   Partition* partition = FindPartition(command.partition);
   if (partition == nullptr) return Reply(request, PurgeReply{0});
   const int64_t removed = RemoveAll(*partition);
@@ -183,12 +196,12 @@ int64_t ShardState::Impl::RemoveAll(Partition& partition) {
 void ShardState::Impl::DropWaiters(Partition& partition) {
   for (const RequestId request : partition.waiters) {
     if (waiters.erase(request) == 0) continue;
-    Reply(request, MakeError(ErrorReason::kQueueDoesNotExist, "The queue was deleted."));
+    Reply(request, QueueWasDeleted());
   }
 }
 
 void ShardState::Impl::Run(RequestId, const Configure& command) {
-  GetPartition(command.partition, command.config);
+  if (!IsDropped(command.partition)) GetPartition(command.partition, command.config);
 }
 
 void ShardState::Impl::Run(RequestId, const Tick&) {}

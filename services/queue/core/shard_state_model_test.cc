@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <deque>
 #include <iterator>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -51,7 +52,8 @@ class Simulation {
         plain_(LogNo(1), SegmentNo(1), limits_),
         store_(SegmentNo(1)),
         model_(limits_) {
-    for (int i = 1; i <= kPartitions; ++i) configs_.push_back(RandomConfig());
+    for (int i = 1; i <= kPartitions; ++i) ids_.push_back(PartitionId(i));
+    for (const PartitionId id : ids_) configs_[id] = RandomConfig();
   }
 
   // The first violation with the trace that led to it; empty: none.
@@ -87,10 +89,12 @@ class Simulation {
   // ---- Chance ----
   int Random(int below) { return std::uniform_int_distribution<int>(0, below - 1)(random_); }
   bool OneIn(int n) { return Random(n) == 0; }
-  PartitionId AnyPartition() { return PartitionId(1 + Random(kPartitions)); }
-  const ConfigPtr& ConfigOf(PartitionId id) {
-    return configs_[static_cast<size_t>(id.value() - 1)];
+  PartitionId AnyPartition() { return ids_[static_cast<size_t>(Random(kPartitions))]; }
+  // Seldom one whose queue was deleted a moment ago.
+  PartitionId AnyKnownPartition() {
+    return dropped_.empty() || !OneIn(30) ? AnyPartition() : AnyOf(dropped_);
   }
+  const ConfigPtr& ConfigOf(PartitionId id) { return configs_.at(id); }
   template <typename T>
   T& AnyOf(std::vector<T>& items) {
     return items[static_cast<size_t>(Random(static_cast<int>(items.size())))];
@@ -208,7 +212,7 @@ class Simulation {
   }
 
   void DoSend() {
-    const PartitionId id = AnyPartition();
+    const PartitionId id = AnyKnownPartition();
     Send send{.partition = id, .config = ConfigOf(id)};
     for (int i = 1 + Random(kMaxBatch); i > 0; --i) {
       std::optional<absl::Duration> delay;
@@ -219,7 +223,7 @@ class Simulation {
   }
 
   void DoReceive() {
-    const PartitionId id = AnyPartition();
+    const PartitionId id = AnyKnownPartition();
     Receive receive{.partition = id, .config = ConfigOf(id), .max_messages = 1 + Random(kMaxBatch)};
     if (OneIn(3)) receive.visibility_timeout = RandomTimeout();
     if (OneIn(2)) receive.wait_until = now_ + absl::Seconds(Random(20));
@@ -264,11 +268,18 @@ class Simulation {
   }
 
   void DoPurge() { Decide(Purge{AnyPartition()}); }
-  void DoDrop() { Decide(DropPartition{AnyPartition()}); }
+  void DoDrop() {
+    PartitionId& id = AnyOf(ids_);
+    Decide(DropPartition{id});
+    dropped_.push_back(id);
+    // The queue that is created next.
+    id = PartitionId(kPartitions + static_cast<int64_t>(configs_.size()));
+    configs_[id] = RandomConfig();
+  }
 
   void DoConfigure() {
-    const PartitionId id = AnyPartition();
-    configs_[static_cast<size_t>(id.value() - 1)] = RandomConfig();
+    const PartitionId id = AnyKnownPartition();
+    configs_[id] = RandomConfig();
     Decide(Configure{id, ConfigOf(id)});
   }
 
@@ -356,7 +367,7 @@ class Simulation {
   }
 
   void DoTake() {
-    const PartitionId id = AnyPartition();
+    const PartitionId id = AnyKnownPartition();
     Decide(TakeForRedrive{id, ConfigOf(id), 1 + Random(4)});
   }
 
@@ -400,6 +411,7 @@ class Simulation {
     plain_ = store_.Recover(next, now_, limits_, newest_first);
     model_.Crash(now_);
     reads_.clear();
+    dropped_.clear();  // Who found them before has been answered.
     for (Move& move : moves_) move.lost = true;
     CheckPartitions();
     model_.CheckStats(ticked_);
@@ -470,14 +482,14 @@ class Simulation {
 
   void Drain() {
     now_ += absl::Hours(12);
-    for (int i = 1; i <= kPartitions; ++i) {
+    for (const PartitionId id : ids_) {
       QueueConfig config{.version = ++version_};
       config.retention = absl::Hours(24 * 10'000);
-      configs_[static_cast<size_t>(i - 1)] = std::make_shared<const QueueConfig>(config);
-      Decide(Configure{PartitionId(i), ConfigOf(PartitionId(i))});
+      configs_[id] = std::make_shared<const QueueConfig>(config);
+      Decide(Configure{id, ConfigOf(id)});
     }
     for (int i = 0; model_.live() > 0 && ok(); ++i) {
-      const PartitionId id(1 + i % kPartitions);
+      const PartitionId id = ids_[static_cast<size_t>(i % kPartitions)];
       Decide(Receive{.partition = id, .config = ConfigOf(id), .max_messages = 10});
       AnswerReads();
       for (const Known& known : std::exchange(known_, {})) {
@@ -495,7 +507,9 @@ class Simulation {
   int requests_ = 0;
   int contents_ = 0;
   int64_t foreign_seq_ = 0;
-  std::vector<ConfigPtr> configs_;  // of partitions 1, 2, ...
+  std::vector<PartitionId> ids_;  // of the queues that exist
+  std::vector<PartitionId> dropped_;
+  std::map<PartitionId, ConfigPtr> configs_;  // of all there ever were
   ShardState ticked_;
   ShardState plain_;
   SimStore store_;

@@ -19,6 +19,7 @@ absl::Status NotMoving(MessageSeq seq) {
 void ShardState::Impl::Run(RequestId request, const AcceptTransfer& command) {
   const auto it = acceptances.find(command.transfer);
   if (it == acceptances.end()) {
+    if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
     const MessageSeq seq = Accept(command, command.transfer);
     acceptances.emplace(command.transfer, Acceptance{.partition = command.partition,
                                                      .seq = seq,
@@ -63,7 +64,10 @@ void ShardState::Impl::Run(RequestId request, const MoveWithinShard& command) {
   if (message == nullptr) return Reply(request, TransferReply{});
   // One commit carries both halves, so it is never repeated and need not be recognised, unless an
   // attempt before it had two.
-  if (!acceptances.contains(transfer)) Accept(command.destination, std::nullopt);
+  if (!acceptances.contains(transfer)) {
+    if (IsDropped(command.destination.partition)) return Reply(request, QueueWasDeleted());
+    Accept(command.destination, std::nullopt);
+  }
   FinishMove(*source, seq, *source->Find(seq));
   Reply(request, TransferReply{});
 }
@@ -103,6 +107,7 @@ void ShardState::Impl::Run(RequestId, const ForgetTransfer& command) {
 }
 
 void ShardState::Impl::Run(RequestId request, const TakeForRedrive& command) {
+  if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
   Partition& partition = GetPartition(command.partition, command.config);
   partition.wants_fill = true;
   MarkDirty(partition);

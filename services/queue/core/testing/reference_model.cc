@@ -118,7 +118,10 @@ void ReferenceModel::After(RequestId request, const Command& command, const Deci
     for (const PartitionId id : not_filled_) CheckNothingWithheld(PartitionOf(id));
   }
   CheckNobodyIsForgotten();
-  if (const auto* drop = std::get_if<DropPartition>(&command)) partitions_.erase(drop->partition);
+  if (const auto* drop = std::get_if<DropPartition>(&command)) {
+    partitions_.erase(drop->partition);
+    dropped_.insert(drop->partition);
+  }
 }
 
 void ReferenceModel::MakeDue() {
@@ -135,6 +138,7 @@ void ReferenceModel::MakeDue() {
 void ReferenceModel::Crash(absl::Time now) {
   now_ = now;
   waiters_.clear();
+  dropped_.clear();
   for (auto& [id, partition] : partitions_) {
     partition.config = nullptr;
     partition.reading.reset();
@@ -166,6 +170,7 @@ ReferenceModel::Message* ReferenceModel::Find(PartitionId id, MessageSeq seq) {
 }
 
 void ReferenceModel::Adopt(PartitionId id, const ConfigPtr& config) {
+  if (dropped_.contains(id)) return;
   Partition& partition = PartitionOf(id);
   if (partition.config == nullptr || config->version > partition.config->version) {
     partition.config = config;
@@ -220,6 +225,12 @@ int64_t ReferenceModel::live() const {
 // ---- Replies to the command itself --------------------------------------------------------------
 
 void ReferenceModel::Answer(RequestId, const Command& command, const Reply& reply) {
+  const auto* status = std::get_if<absl::Status>(&reply);
+  const auto* sent = std::get_if<Send>(&command);
+  if (sent != nullptr && (status != nullptr) != dropped_.contains(sent->partition)) {
+    return Fail("a send to a queue that was deleted is taken, or another one is refused");
+  }
+  if (sent != nullptr && status != nullptr) return;
   if (const auto* send = std::get_if<Send>(&command)) {
     AnswerSend(*send, std::get<SendReply>(reply));
   } else if (const auto* remove = std::get_if<Delete>(&command)) {
@@ -318,6 +329,10 @@ void ReferenceModel::AnswerAccept(const AcceptTransfer& command, const Decision&
   const AppendMessage* row = OnlyAppended(decision);
   if (accepted_.contains(command.transfer)) {
     if (row != nullptr) Fail("a repeated transfer was accepted again");
+    return;
+  }
+  if (dropped_.contains(command.partition)) {
+    if (row != nullptr) Fail("a transfer to a queue that was deleted was accepted");
     return;
   }
   if (row == nullptr) return Fail("a transfer was lost");
@@ -477,7 +492,7 @@ void ReferenceModel::CheckStatus(const Waiter& waiter, const absl::Status& statu
       }
       return;
     case ErrorReason::kQueueDoesNotExist:
-      if (!dropping_) Fail("the queue exists");
+      if (!dropping_ && !dropped_.contains(waiter.partition)) Fail("the queue exists");
       return;
     default:
       Fail(absl::StrCat("unexpected status ", status.ToString()));

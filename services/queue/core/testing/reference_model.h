@@ -124,6 +124,7 @@ class ReferenceModel {
   std::map<PartitionId, Partition> partitions_;
   std::map<RequestId, Waiter> waiters_;
   std::map<TransferId, absl::Time> accepted_;
+  std::set<PartitionId> dropped_;
   // Of the decision that is being checked:
   const Decision* decision_ = nullptr;
   bool dropping_ = false;
