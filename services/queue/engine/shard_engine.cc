@@ -463,13 +463,21 @@ bool ShardEngine::MaintainSegments() {
     if (!log_->DropSegment(segments_.front().segment).ok()) return false;
     segments_.pop_front();
   }
-  const LiveSegment& oldest = segments_.front();
-  if (static_cast<int>(segments_.size()) > options_.segments_max &&
-      static_cast<double>(state_->LiveInSegment(oldest.segment)) <=
-          options_.copy_forward_live_share_max * static_cast<double>(oldest.rows)) {
-    return CopyForwardOldest();
+  if (static_cast<int>(segments_.size()) <= options_.segments_max) return true;
+  int64_t rows = 0;
+  int64_t live = 0;
+  for (const LiveSegment& segment : segments_) {
+    rows += segment.rows;
+    live += state_->LiveInSegment(segment.segment);
   }
-  return true;
+  const LiveSegment& oldest = segments_.front();
+  const bool cheap =
+      static_cast<double>(state_->LiveInSegment(oldest.segment)) <=
+      options_.copy_forward_live_share_max * static_cast<double>(oldest.rows);
+  // Segments go oldest first, so messages that nobody receives hold back all that died after them. The dead rows pay for the
+  // copy: each live one is copied once for so many that go.
+  const bool worth_it = rows > options_.stored_rows_per_live_max * live;
+  return cheap || worth_it ? CopyForwardOldest() : true;
 }
 
 bool ShardEngine::CopyForwardOldest() {

@@ -49,9 +49,11 @@ struct ShardOptions {
   // A segment that has grown to this gets a successor.
   int64_t segment_rows_max = 200'000;
   size_t segment_bytes_max = 64 << 20;
-  // With more live segments than this, the oldest one's survivors are copied forward, if they are few.
+  // With more live segments than this, the oldest one's survivors are copied forward: if they are few, or if the shard stores
+  // so many rows for each live one that what they hold back is worth the copy.
   int segments_max = 8;
   double copy_forward_live_share_max = 0.25;
+  int64_t stored_rows_per_live_max = 4;
   absl::Duration acquire_timeout = absl::Seconds(5);
   // Between attempts to take the shard: doubled each time, with jitter.
   absl::Duration retry_min = absl::Milliseconds(20);

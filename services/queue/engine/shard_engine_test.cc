@@ -206,5 +206,28 @@ TEST_F(EngineTest, AnOldSurvivorIsCopiedForwardAndKeepsItsCount) {
   EXPECT_EQ(Stats(*again).in_flight, 1);
 }
 
+TEST_F(EngineTest, AnIdleQueueDoesNotHoldBackWhatDiesAfterIt) {
+  Restart({.segment_rows_max = 50, .segments_max = 2});
+  const auto idle = CreateQueue("idle");
+  ASSERT_TRUE(Send(*idle, std::vector<std::string>(45, "unread")).ok());
+  // A busy queue on the same shard.
+  QueueInfoPtr busy = CreateQueue("busy0");
+  for (int i = 1; busy->address.shard != idle->address.shard; ++i) {
+    busy = CreateQueue("busy" + std::to_string(i));
+  }
+  for (int i = 0; i < 400; ++i) {
+    ASSERT_TRUE(Send(*busy, {std::to_string(i)}).ok());
+    Delete(*busy, Receive(*busy, 1));
+  }
+  auto log = store_.OpenLog(idle->address.shard);
+  const auto opened = log->Open(Shard(*idle).epoch());
+  ASSERT_TRUE(opened.ok());
+  int64_t rows = 0;
+  for (const auto& segment : opened->segments) rows += segment.rows;
+  EXPECT_LE(rows, 4 * 45 + 100);
+  Restart();
+  EXPECT_EQ(Stats(*engine_->registry().FindByArn(idle->arn)).ready, 45);
+}
+
 }  // namespace
 }  // namespace weir::queue::engine
