@@ -20,6 +20,11 @@ using core::RequestId;
 // What a command without contents costs in the mailbox, roughly.
 constexpr size_t kCommandBytes = 128;
 
+// One read of contents: with contents of the largest size, 16 MiB; more keys only while what comes is small.
+constexpr size_t kKeysReadMin = 16;
+constexpr size_t kKeysReadMax = 256;
+constexpr size_t kSmallReadBytes = 2 << 20;
+
 size_t CommandBytes(const core::Command& command) {
   size_t bytes = kCommandBytes;
   if (const auto* send = std::get_if<core::Send>(&command)) {
@@ -362,13 +367,8 @@ bool ShardEngine::ResolveContents(Group& group) {
     }
   }
   if (missing.empty()) return true;
-  absl::StatusOr<std::vector<store::StoredMessage>> read = log_->ReadMessages(missing);
-  if (!read.ok()) return false;
-  metrics_.ContentsReadFromStore(read->size());
   absl::flat_hash_map<core::MessageSeq, core::ContentPtr> found;
-  for (store::StoredMessage& message : *read) {
-    found.emplace(message.meta.seq, std::move(message.content));
-  }
+  if (!ReadContents(missing, found)) return false;
   for (auto& [request, reply] : group.replies) {
     auto* receive = std::get_if<core::ReceiveReply>(&reply);
     if (receive == nullptr) continue;
@@ -382,16 +382,37 @@ bool ShardEngine::ResolveContents(Group& group) {
   return true;
 }
 
-bool ShardEngine::CarryOutAll(Group& group) {
-  for (const core::Effect& effect : std::exchange(group.effects, {})) {
-    if (!CarryOut(effect)) return false;
+bool ShardEngine::ReadContents(
+    absl::Span<const store::ShardLog::MessageKey> keys,
+    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found) {
+  size_t keys_a_read = kKeysReadMin;
+  while (!keys.empty()) {
+    absl::StatusOr<std::vector<store::StoredMessage>> read =
+        log_->ReadMessages(keys.subspan(0, keys_a_read));
+    if (!read.ok()) return false;
+    keys.remove_prefix(std::min(keys_a_read, keys.size()));
+    metrics_.ContentsReadFromStore(read->size());
+    size_t bytes = 0;
+    for (store::StoredMessage& message : *read) {
+      bytes += ContentBytes(*message.content);
+      found.emplace(message.meta.seq, std::move(message.content));
+    }
+    // Sizes are known only afterwards: small contents are read many at once, large ones few.
+    keys_a_read = bytes <= kSmallReadBytes ? std::min(2 * keys_a_read, kKeysReadMax) : kKeysReadMin;
   }
   return true;
 }
 
-bool ShardEngine::CarryOut(const core::Effect& effect) {
-  if (const auto* need = std::get_if<core::NeedRefill>(&effect)) return Refill(*need);
-  return StartTransfer(std::get<core::Transfer>(effect));
+bool ShardEngine::CarryOutAll(Group& group) {
+  std::vector<core::Transfer> transfers;
+  for (core::Effect& effect : std::exchange(group.effects, {})) {
+    if (auto* transfer = std::get_if<core::Transfer>(&effect)) {
+      transfers.push_back(std::move(*transfer));
+    } else if (!Refill(std::get<core::NeedRefill>(effect))) {
+      return false;
+    }
+  }
+  return StartTransfers(transfers);
 }
 
 bool ShardEngine::Refill(const core::NeedRefill& need) {
@@ -411,17 +432,24 @@ bool ShardEngine::Refill(const core::NeedRefill& need) {
   return true;
 }
 
-bool ShardEngine::StartTransfer(const core::Transfer& transfer) {
-  core::ContentPtr content = cache_.Get(transfer.meta.seq);
-  if (content == nullptr) {
-    const store::ShardLog::MessageKey key{transfer.source, transfer.meta.seq};
-    absl::StatusOr<std::vector<store::StoredMessage>> read =
-        log_->ReadMessages(absl::MakeConstSpan(&key, 1));
-    if (!read.ok()) return false;
-    WEIR_CHECK(!read->empty(), "a live message has no row in the store");
-    content = std::move(read->front().content);
+bool ShardEngine::StartTransfers(absl::Span<const core::Transfer> transfers) {
+  std::vector<store::ShardLog::MessageKey> missing;
+  for (const core::Transfer& transfer : transfers) {
+    if (cache_.Get(transfer.meta.seq) == nullptr) {
+      missing.push_back({transfer.source, transfer.meta.seq});
+    }
   }
-  host_.StartTransfer(shard_, transfer, std::move(content));
+  absl::flat_hash_map<core::MessageSeq, core::ContentPtr> found;
+  if (!ReadContents(missing, found)) return false;
+  for (const core::Transfer& transfer : transfers) {
+    core::ContentPtr content = cache_.Get(transfer.meta.seq);
+    if (content == nullptr) {
+      const auto it = found.find(transfer.meta.seq);
+      WEIR_CHECK(it != found.end(), "a live message has no row in the store");
+      content = std::move(it->second);
+    }
+    host_.StartTransfer(shard_, transfer, std::move(content));
+  }
   return true;
 }
 

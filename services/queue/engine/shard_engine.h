@@ -130,9 +130,11 @@ class ShardEngine {
   void NoteCommitted(const store::AppendBatch& batch);
   bool ResolveContents(Group& group);
   bool CarryOutAll(Group& group);
-  bool CarryOut(const core::Effect& effect);
+  // Reads in slices, so that no read is large. False: the store could not.
+  bool ReadContents(absl::Span<const store::ShardLog::MessageKey> keys,
+                    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found);
   bool Refill(const core::NeedRefill& need);
-  bool StartTransfer(const core::Transfer& transfer);
+  bool StartTransfers(absl::Span<const core::Transfer> transfers);
   void Release(Group& group);
   void Deliver(core::RequestId request, core::Reply reply);
   // Releases the leases of a receive that nobody took.

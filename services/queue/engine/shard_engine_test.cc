@@ -229,5 +229,23 @@ TEST_F(EngineTest, AnIdleQueueDoesNotHoldBackWhatDiesAfterIt) {
   EXPECT_EQ(Stats(*engine_->registry().FindByArn(idle->arn)).ready, 45);
 }
 
+TEST_F(EngineTest, ManyPoisonMessagesMoveInBoundedLots) {
+  // No content stays in memory, so every move reads it.
+  Restart({.content_cache_bytes = 0});
+  const auto dlq = CreateQueue("dlq");
+  store::QueueAttributes attributes;
+  attributes.visibility_timeout = absl::ZeroDuration();
+  attributes.redrive_policy = {dlq->arn, 1};
+  const auto queue = CreateQueue("orders", attributes);
+  constexpr int kMessages = 250;
+  for (int i = 0; i < kMessages; ++i) ASSERT_TRUE(Send(*queue, {std::to_string(i)}).ok());
+  for (int i = 0; i < kMessages; i += 10) Receive(*queue, 10);
+  // One receive that waits is enough to move them all, and gets none.
+  EXPECT_TRUE(Receive(*queue, 10, absl::Milliseconds(500)).messages.empty());
+  while (Stats(*dlq).ready < kMessages) Receive(*queue, 1);
+  EXPECT_EQ(Stats(*dlq).ready, kMessages);
+  EXPECT_EQ(Stats(*queue).dead_lettered, kMessages);
+}
+
 }  // namespace
 }  // namespace weir::queue::engine
