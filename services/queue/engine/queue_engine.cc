@@ -27,7 +27,7 @@ absl::Status QueueEngine::Start(std::string address, absl::Time deadline) {
   WEIR_RETURN_IF_ERROR(lease_keeper_->Start(std::move(address), deadline));
 
   const auto lookup = [this](core::ShardId id) -> ShardEngine& { return shard(id); };
-  transfers_ = std::make_unique<Transfers>(*registry_, lookup, clock_);
+  transfers_ = std::make_unique<Transfers>(*registry_, lookup);
   move_tasks_ = std::make_unique<MoveTasks>(*transfers_, lookup, clock_);
   for (int i = 0; i < shard_count; ++i) {
     shards_.push_back(std::make_unique<ShardEngine>(core::ShardId(i), options_.replica,

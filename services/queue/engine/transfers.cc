@@ -84,9 +84,10 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(const core::Transfer& tr
                                     "to; name a destination."));
     }
     target = registry_.FindByArn(arn);
-    // A redriven message counts as new: its retention and its receive count start again.
+    // A redriven message counts as new: its retention and its receive count start again,
+    // by the clock of the shard that will keep it.
     moved->dead_letter_source_arn.clear();
-    accept.sent_at = clock_.Now();
+    accept.sent_at = shards_(target->address.shard).Now();
     accept.receive_count = 0;
   }
   if (target == nullptr) {

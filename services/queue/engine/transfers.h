@@ -15,7 +15,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
-#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "services/queue/core/decision.h"
 #include "services/queue/engine/registry.h"
@@ -30,8 +29,8 @@ class Transfers {
   using RedriveListener = std::function<void(const absl::Status&)>;
 
   // References must outlive this.
-  Transfers(const Registry& registry, ShardLookup shards, const Clock& clock)
-      : registry_(registry), shards_(std::move(shards)), clock_(clock) {}
+  Transfers(const Registry& registry, ShardLookup shards)
+      : registry_(registry), shards_(std::move(shards)) {}
 
   // Carries out a Transfer effect of shard `source`.
   void Start(core::ShardId source, const core::Transfer& transfer, core::ContentPtr content);
@@ -58,7 +57,6 @@ class Transfers {
   // Constant after construction.
   const Registry& registry_;
   const ShardLookup shards_;
-  const Clock& clock_;
 
   mutable Mutex mu_;
   // By source partition: one redrive runs for a queue at a time.
