@@ -39,7 +39,10 @@ Registry::Registry(store::RegistryStore& store, int shard_count)
     : store_(store), shard_count_(shard_count) {}
 
 absl::Status Registry::Load(absl::Time deadline) {
+  MutexLock change_lock(&change_mu_);
+  WEIR_ASSIGN_OR_RETURN(const int64_t version, store_.Version(deadline));
   WEIR_ASSIGN_OR_RETURN(std::vector<store::QueueRecord> records, store_.ListQueues(deadline));
+  version_ = version;
   WriterMutexLock lock(&mu_);
   by_name_.clear();
   by_partition_.clear();
@@ -166,16 +169,30 @@ absl::Status Registry::NoteFailure(absl::Status status, absl::Time deadline) {
   return status;
 }
 
+absl::Status Registry::Refresh(absl::Time deadline) {
+  // Not under the mutex: several shards may ask at once, and the first one that reads reads for all.
+  WEIR_ASSIGN_OR_RETURN(const int64_t version, store_.Version(deadline));
+  MutexLock change_lock(&change_mu_);
+  if (!stale_ && version_ >= version) return absl::OkStatus();
+  return Reload(deadline);
+}
+
 absl::Status Registry::ReloadIfStale(absl::Time deadline) {
-  if (!stale_) return absl::OkStatus();
+  return stale_ ? Reload(deadline) : absl::OkStatus();
+}
+
+absl::Status Registry::Reload(absl::Time deadline) {
+  // In this order: what changes in between is read again next time.
+  WEIR_ASSIGN_OR_RETURN(const int64_t version, store_.Version(deadline));
   WEIR_ASSIGN_OR_RETURN(std::vector<store::QueueRecord> records, store_.ListQueues(deadline));
   stale_ = false;
+  version_ = version;
   std::vector<QueueInfoPtr> changed;
+  std::vector<QueueInfoPtr> gone;
   {
     WriterMutexLock lock(&mu_);
     absl::flat_hash_map<core::QueueId, int64_t> versions;
     for (const store::QueueRecord& record : records) versions[record.id] = record.version;
-    std::vector<QueueInfoPtr> gone;
     for (const auto& [name, info] : by_name_) {
       if (!versions.contains(info->record.id)) gone.push_back(info);
     }
@@ -192,6 +209,10 @@ absl::Status Registry::ReloadIfStale(absl::Time deadline) {
     }
   }
   Notify(changed);
+  // Last: one that is gone may have got a new config above, when its dead-letter queue went first.
+  if (gone_listener_) {
+    for (const QueueInfoPtr& info : gone) gone_listener_(*info);
+  }
   return absl::OkStatus();
 }
 

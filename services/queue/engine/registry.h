@@ -5,6 +5,9 @@
 //
 // A queue's core::QueueConfig has its redrive target resolved, so it changes also when the dead-letter queue is created or deleted.
 // Whoever set OnConfigChange is told of every new config, after it is visible.
+//
+// Other replicas change the store too. Refresh makes this as new as the store was when it was called; the engine calls it before
+// it lets anything be dropped for want of a queue, and from time to time.
 #pragma once
 
 #include <cstdint>
@@ -54,6 +57,13 @@ class Registry {
   using ConfigListener = std::function<void(const QueueInfo&)>;
   // REQUIRES: set once, before the first change.
   void OnConfigChange(ConfigListener listener) { listener_ = std::move(listener); }
+  // Told of queues that the store turned out not to have any more: deleted by another replica, or by a Delete that could not say
+  // so. Not of those that Delete removes. REQUIRES: as OnConfigChange.
+  void OnDisappearance(ConfigListener listener) { gone_listener_ = std::move(listener); }
+
+  // Makes this at least as new as the store is now: reads everything if the store's version is another one. On an error nothing
+  // has changed.
+  absl::Status Refresh(absl::Time deadline);
 
   // Null when there is no such queue.
   QueueInfoPtr Find(const store::QueueName& name) const;
@@ -85,6 +95,7 @@ class Registry {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
   // Makes this what the store has, when that is in doubt.
   absl::Status ReloadIfStale(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
+  absl::Status Reload(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
   void RemoveLocked(const QueueInfo& queue) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   QueueInfoPtr InsertLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   QueueInfoPtr MakeInfoLocked(store::QueueRecord record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -98,11 +109,14 @@ class Registry {
   store::RegistryStore& store_;
   const int shard_count_;
   ConfigListener listener_;
+  ConfigListener gone_listener_;
 
   // Changes are serial, as they are in the store. Taken before mu_.
   Mutex change_mu_;
   // A change failed, so the store may have it nevertheless, or somebody else's.
   bool stale_ ABSL_GUARDED_BY(change_mu_) = false;
+  // The store's, read before what was loaded last.
+  int64_t version_ ABSL_GUARDED_BY(change_mu_) = -1;
 
   mutable SharedMutex mu_;
   absl::btree_map<store::QueueName, QueueInfoPtr> by_name_ ABSL_GUARDED_BY(mu_);

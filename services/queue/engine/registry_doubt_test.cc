@@ -63,6 +63,29 @@ TEST_F(RegistryDoubtTest, DeleteThatFailedIsGoneAfterTheRetry) {
   EXPECT_EQ(registry_.FindByPartition(queue->address.partition), nullptr);
 }
 
+TEST_F(RegistryDoubtTest, DeleteThatFailedIsFoundByTheNextRefresh) {
+  std::vector<core::PartitionId> gone;
+  registry_.OnDisappearance([&](const QueueInfo& queue) { gone.push_back(queue.address.partition); });
+  const QueueInfoPtr queue = registry_.Create(Name("jobs"), {}, kDeadline).value();
+  NextChangeIsMadeButFails();
+  EXPECT_FALSE(registry_.Delete(*queue, kDeadline).ok());
+  EXPECT_TRUE(registry_.Refresh(kDeadline).ok());
+  EXPECT_EQ(registry_.Find(Name("jobs")), nullptr);
+  EXPECT_THAT(gone, testing::ElementsAre(queue->address.partition));
+}
+
+TEST_F(RegistryDoubtTest, RefreshThatCannotReadChangesNothing) {
+  const QueueInfoPtr queue = registry_.Create(Name("jobs"), {}, kDeadline).value();
+  ASSERT_TRUE(memory_.DeleteQueue(queue->record.id, kDeadline).ok());
+  faults_.ScriptCalls(FaultPoint::kRegistry,
+                      {CallFault::kFailed, CallFault::kNone, CallFault::kNone, CallFault::kFailed});
+  EXPECT_TRUE(absl::IsUnavailable(registry_.Refresh(kDeadline)));
+  EXPECT_TRUE(absl::IsUnavailable(registry_.Refresh(kDeadline)));
+  EXPECT_NE(registry_.Find(Name("jobs")), nullptr);
+  EXPECT_TRUE(registry_.Refresh(kDeadline).ok());
+  EXPECT_EQ(registry_.Find(Name("jobs")), nullptr);
+}
+
 TEST_F(RegistryDoubtTest, ChangeOfAnotherReplicaIsSeenWhenItCollides) {
   Registry other(memory_, 2);
   const QueueInfoPtr theirs = other.Create(Name("jobs"), {.delay = absl::Seconds(9)}, kDeadline).value();

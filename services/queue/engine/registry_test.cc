@@ -94,6 +94,33 @@ TEST_F(RegistryTest, EveryConfigHasAHigherVersion) {
   EXPECT_TRUE(absl::IsAborted(registry_.Update(*first, attributes, kDeadline).status()));
 }
 
+TEST_F(RegistryTest, RefreshBringsWhatAnotherReplicaChanged) {
+  std::vector<std::string> gone;
+  registry_.OnDisappearance([&](const QueueInfo& queue) { gone.push_back(queue.record.name.name); });
+  const QueueInfoPtr stays = Create("stays");
+  const QueueInfoPtr goes = Create("goes", "dead");
+  const QueueInfoPtr dead = Create("dead");
+  Registry other(store_, 2);
+  ASSERT_TRUE(other.Load(kDeadline).ok());
+  ASSERT_TRUE(other.Update(*other.Find(Name("stays")), {.retention = absl::Hours(1)}, kDeadline).ok());
+  ASSERT_TRUE(other.Delete(*other.Find(Name("goes")), kDeadline).ok());
+  ASSERT_TRUE(other.Delete(*other.Find(Name("dead")), kDeadline).ok());
+  const QueueInfoPtr theirs = other.Create(Name("new"), {}, kDeadline).value();
+
+  changed_.clear();
+  ASSERT_TRUE(registry_.Refresh(kDeadline).ok());
+  EXPECT_EQ(registry_.FindByPartition(stays->address.partition)->config->retention, absl::Hours(1));
+  EXPECT_EQ(registry_.Find(Name("goes")), nullptr);
+  EXPECT_EQ(registry_.FindByPartition(goes->address.partition), nullptr);
+  ASSERT_NE(registry_.FindByPartition(theirs->address.partition), nullptr);
+  EXPECT_THAT(changed_, testing::IsSupersetOf({"stays", "new"}));
+  EXPECT_THAT(gone, testing::UnorderedElementsAre("goes", "dead"));
+
+  changed_.clear();
+  ASSERT_TRUE(registry_.Refresh(kDeadline).ok());
+  EXPECT_THAT(changed_, testing::IsEmpty());
+}
+
 TEST_F(RegistryTest, LoadFindsWhatWasStored) {
   Create("orders", "dlq");  // before its dead-letter queue
   Create("dlq");
