@@ -10,7 +10,7 @@ namespace {
 constexpr int32_t kPageMax = 1000;
 
 absl::Status Run(Context& context, const v1::ListQueuesRequest& request,
-                 v1::ListQueuesResponse& response) {
+                 v1::ListQueuesResponse& response, absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(const store::QueueName ns,
                         CheckNamespace(request.namespace_(), "namespace"));
   WEIR_ASSIGN_OR_RETURN(const int32_t page_size,
@@ -31,7 +31,7 @@ absl::Status Run(Context& context, const v1::ListQueuesRequest& request,
     v1::Queue& out = *response.add_queues();
     EncodeQueue(*queue, out);
     if (!request.include_stats()) continue;
-    WEIR_ASSIGN_OR_RETURN(const core::PartitionStats stats, context.engine.Stats(*queue));
+    WEIR_ASSIGN_OR_RETURN(const core::PartitionStats stats, context.engine.Stats(*queue, deadline));
     EncodeStats(stats, context.clock.Now(), *out.mutable_stats());
   }
   return absl::OkStatus();
@@ -43,7 +43,7 @@ grpc::ServerUnaryReactor* ListQueues(Context& context, grpc::CallbackServerConte
                                      const v1::ListQueuesRequest& request,
                                      v1::ListQueuesResponse& response) {
   return RunBlocking(context, grpc_context, "ListQueues",
-                     [&](absl::Time deadline) { return Run(context, request, response); });
+                     [&](absl::Time deadline) { return Run(context, request, response, deadline); });
 }
 
 }  // namespace weir::queue::api

@@ -94,7 +94,7 @@ class EngineTest : public testing::Test {
     std::get<core::DeleteReply>(Submit(queue, std::move(command)).get());
   }
 
-  core::PartitionStats Stats(const QueueInfo& queue) { return engine_->Stats(queue).value(); }
+  core::PartitionStats Stats(const QueueInfo& queue) { return engine_->Stats(queue, Soon()).value(); }
 
   store::FaultInjector faults_;
   store::MemoryQueueStore store_;

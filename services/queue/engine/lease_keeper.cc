@@ -8,7 +8,7 @@ namespace weir::queue::engine {
 
 absl::Status LeaseKeeper::Start(std::string address, absl::Time deadline) {
   address_ = std::move(address);
-  WEIR_RETURN_IF_ERROR(leases_.RenewReplica(replica_, address_, lease_time_, deadline));
+  WEIR_RETURN_IF_ERROR(Renew(deadline));
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
 }
@@ -20,12 +20,28 @@ void LeaseKeeper::Run() {
       MutexLock lock(&mu_);
       if (mu_.AwaitWithTimeout([this] { return stopping_; }, period)) return;
     }
-    const absl::Status renewed =
-        leases_.RenewReplica(replica_, address_, lease_time_, absl::Now() + period);
+    const absl::Status renewed = Renew(absl::Now() + period);
     if (!renewed.ok()) {
       observe::Log(observe::Level::kWarning, "lease not renewed", {{"error", renewed.ToString()}});
     }
   }
+}
+
+absl::Status LeaseKeeper::Renew(absl::Time deadline) {
+  const absl::Duration sent = clock_.Monotonic();
+  WEIR_RETURN_IF_ERROR(leases_.RenewReplica(replica_, address_, lease_time_, deadline));
+  const absl::Duration answered = clock_.Monotonic();
+  MutexLock lock(&term_mu_);
+  // It may have arrived as late as it was answered: then others had a chance in between.
+  if (answered >= holds_until_) ++term_;
+  holds_until_ = sent + lease_time_;
+  return absl::OkStatus();
+}
+
+int64_t LeaseKeeper::Term() const {
+  const absl::Duration now = clock_.Monotonic();
+  MutexLock lock(&term_mu_);
+  return now < holds_until_ ? term_ : 0;
 }
 
 void LeaseKeeper::Stop() {

@@ -69,6 +69,22 @@ absl::Status LossError(store::CommitOutcome outcome) {
                    "The store cannot be reached; nothing was changed. Try again.");
 }
 
+// What new requests are told after an attempt to take the shard failed so.
+absl::Status NotTakenError(core::ShardId shard, const absl::Status& attempt) {
+  const ErrorReason reason = ReasonOf(attempt) == ErrorReason::kShardNotOwned
+                                 ? ErrorReason::kShardNotOwned
+                                 : ErrorReason::kStoreUnavailable;
+  return MakeError(reason, absl::StrCat("Shard ", shard.value(), " cannot be served now; try again. ",
+                                        attempt.message()));
+}
+
+// These may be about messages that only a later owner knows.
+bool SpeaksOfReceipts(const core::Reply& reply) {
+  return std::holds_alternative<core::DeleteReply>(reply) ||
+         std::holds_alternative<core::ChangeVisibilityReply>(reply) ||
+         std::holds_alternative<core::PurgeReply>(reply);
+}
+
 }  // namespace
 
 ShardEngine::ShardEngine(core::ShardId shard, std::string replica, ShardOptions options,
@@ -125,11 +141,28 @@ absl::StatusOr<RequestId> ShardEngine::SubmitVia(Mailbox::PutResult (Mailbox::*p
     case Mailbox::PutResult::kClosed:
       break;
   }
+  return NotServingError();
+}
+
+absl::Status ShardEngine::NotServingError() const {
   if (stopping_.load()) {
     return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
   }
+  MutexLock lock(&inspect_mu_);
+  if (phase_ == Phase::kTaking && !why_not_.ok()) return why_not_;
   return MakeError(ErrorReason::kShardRecovering,
                    absl::StrCat("Shard ", shard_.value(), " is being read from the store; try again."));
+}
+
+bool ShardEngine::HoldsShard() const {
+  MutexLock lock(&inspect_mu_);
+  return phase_ == Phase::kReading || phase_ == Phase::kServing;
+}
+
+void ShardEngine::SetPhase(Phase phase, absl::Status why_not) {
+  MutexLock lock(&inspect_mu_);
+  phase_ = phase;
+  why_not_ = std::move(why_not);
 }
 
 void ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
@@ -137,26 +170,37 @@ void ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
   (void)SubmitInternal(core::CancelReceive{partition, request}, nullptr);
 }
 
-absl::Status ShardEngine::Inspect(Inspector fn) {
+absl::Status ShardEngine::Inspect(Inspector fn, absl::Time deadline) {
   auto done = std::make_shared<Notification>();
   auto ran = std::make_shared<bool>(false);
+  bool serving = false;
   {
     MutexLock lock(&inspect_mu_);
-    if (inspect_closed_) {
-      return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
+    serving = phase_ == Phase::kServing;
+    if (serving) {
+      inspectors_.emplace_back(
+          [fn = std::move(fn), ran](const core::ShardState& state) mutable {
+            fn(state);
+            *ran = true;
+          },
+          done);
     }
-    inspectors_.emplace_back(
-        [fn = std::move(fn), ran](const core::ShardState& state) mutable {
-          fn(state);
-          *ran = true;
-        },
-        done);
   }
+  if (!serving) return NotServingError();
   mailbox_.Wake();
+  if (!done->WaitForNotificationWithTimeout(deadline - absl::Now())) {
+    MutexLock lock(&inspect_mu_);
+    const size_t erased = std::erase_if(
+        inspectors_, [&](const auto& inspector) { return inspector.second == done; });
+    if (erased > 0) {
+      return MakeError(ErrorReason::kStoreUnavailable,
+                       absl::StrCat("Shard ", shard_.value(),
+                                    " waits for the store longer than this call can; try again."));
+    }
+  }
+  // Taken out at the last moment: then it runs right now.
   done->WaitForNotification();
-  if (*ran) return absl::OkStatus();
-  return MakeError(ErrorReason::kShardRecovering,
-                   absl::StrCat("Shard ", shard_.value(), " is being read from the store; try again."));
+  return *ran ? absl::OkStatus() : NotServingError();
 }
 
 void ShardEngine::Run() {
@@ -166,9 +210,11 @@ void ShardEngine::Run() {
     const absl::Duration start = clock_.Monotonic();
     const absl::Status acquired = Acquire();
     if (!acquired.ok()) {
+      if (stopping_.load()) break;
+      SetPhase(Phase::kTaking, NotTakenError(shard_, acquired));
       observe::Log(observe::Level::kWarning, "shard not acquired",
                    {{"shard", absl::StrCat(shard_.value())}, {"error", acquired.ToString()}});
-      FailPending(MakeError(ErrorReason::kShardRecovering, "The shard could not be read."));
+      FailPending(NotServingError());
       mailbox_.Take(backoff * absl::Uniform(gen, 0.5, 1.0), 1, 1);
       backoff = std::min(backoff * 2, options_.retry_max);
       continue;
@@ -176,20 +222,24 @@ void ShardEngine::Run() {
     backoff = options_.retry_min;
     metrics_.ShardAcquired(clock_.Monotonic() - start);
     mailbox_.Open();
+    ConfigurePartitions();
+    SetPhase(Phase::kServing);
     if (!served_.HasBeenNotified()) served_.Notify();
     if (!Serve()) Lose();
   }
-  {
-    MutexLock lock(&inspect_mu_);
-    inspect_closed_ = true;
-  }
+  SetPhase(Phase::kStopped);
   FailPending(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
 }
 
 absl::Status ShardEngine::Acquire() {
+  const int64_t term = host_.LeaseTerm();
   WEIR_ASSIGN_OR_RETURN(
       const core::Epoch epoch,
       leases_.AcquireShard(shard_, replica_, absl::Now() + options_.acquire_timeout));
+  SetPhase(Phase::kReading);
+  // Who wrote into this shard before knew its queues from the store, and nobody else writes from here on: so a partition whose
+  // queue is not there now belongs to none.
+  WEIR_RETURN_IF_ERROR(host_.RefreshQueues(absl::Now() + options_.acquire_timeout));
   if (log_ == nullptr) log_ = logs_.OpenLog(shard_);
   WEIR_ASSIGN_OR_RETURN(const store::ShardLog::Opened opened, log_->Open(epoch));
   clock_offset_ns_.store(
@@ -197,18 +247,26 @@ absl::Status ShardEngine::Acquire() {
       std::memory_order_relaxed);
   WEIR_RETURN_IF_ERROR(Recover(opened));
   epoch_.store(epoch.value(), std::memory_order_relaxed);
+  owned_in_term_ = term;
   return absl::OkStatus();
 }
 
 absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   core::RecoveryBuilder builder(opened.next_log_no, opened.active_segment, opened.now);
+  const auto go_on = [this] {
+    return stopping_.load(std::memory_order_relaxed)
+               ? absl::CancelledError("The server stops while the shard is read.")
+               : absl::OkStatus();
+  };
   WEIR_RETURN_IF_ERROR(
       log_->ReadEvents([&](core::SegmentNo segment, const core::AppendEvent& event) {
         builder.AddEvent(segment, event);
+        return go_on();
       }));
   WEIR_RETURN_IF_ERROR(log_->ReadMetas(
       [&](core::PartitionId partition, core::LogNo log_no, const core::MessageMeta& meta) {
         builder.AddMessage(partition, log_no, meta);
+        return go_on();
       }));
   state_.emplace(std::move(builder).Build());
   cache_.Clear();
@@ -217,6 +275,10 @@ absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   for (const store::SegmentInfo& info : opened.segments) {
     segments_.push_back({.segment = info.segment, .rows = info.rows, .bytes = 0});
   }
+  return absl::OkStatus();
+}
+
+void ShardEngine::ConfigurePartitions() {
   for (const core::PartitionId partition : state_->Partitions()) {
     core::ConfigPtr config = host_.ConfigOf(partition);
     if (config == nullptr) {
@@ -225,7 +287,6 @@ absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
       own_.emplace_back(RequestId(), core::Configure{partition, std::move(config)});
     }
   }
-  return absl::OkStatus();
 }
 
 absl::Time ShardEngine::Now() const {
@@ -308,9 +369,29 @@ void ShardEngine::DecideOne(RequestId request, const core::Command& command, Gro
   std::move(decision.effects.begin(), decision.effects.end(), std::back_inserter(group.effects));
 }
 
+bool ShardEngine::NeedsEpochCheck(const Group& group, int64_t term) {
+  const bool lease_held = term != 0 && term == owned_in_term_;
+  if (!lease_held && (!group.replies.empty() || HasInspectors())) return true;
+  return std::any_of(group.replies.begin(), group.replies.end(),
+                     [](const auto& reply) { return SpeaksOfReceipts(reply.second); });
+}
+
+bool ShardEngine::CheckEpoch(int64_t term) {
+  const absl::Status checked = log_->CheckEpoch();
+  if (!checked.ok()) {
+    lost_by_ = ReasonOf(checked) == ErrorReason::kShardNotOwned ? store::CommitOutcome::kFenced
+                                                                : store::CommitOutcome::kRejected;
+    return false;
+  }
+  owned_in_term_ = term;
+  return true;
+}
+
 bool ShardEngine::Commit(Group& group, Group& previous) {
+  const int64_t term = host_.LeaseTerm();
   if (group.batch.empty()) {
     Release(previous);
+    if (NeedsEpochCheck(group, term) && !CheckEpoch(term)) return false;
   } else {
     group.batch.segment = state_->active_segment();
     const absl::Duration start = clock_.Monotonic();
@@ -323,6 +404,7 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
     }
     metrics_.Committed(group.batch.messages.size() + group.batch.events.size(),
                        clock_.Monotonic() - start);
+    owned_in_term_ = term;
     NoteCommitted(group.batch);
     segments_.back().bytes += group.bytes;
   }
@@ -535,6 +617,10 @@ void ShardEngine::Lose() {
                 {"epoch", absl::StrCat(epoch_.load())},
                 {"outcome", std::string(OutcomeName(outcome))}});
   state_.reset();
+  // What comes from now on was not under way at the loss, so its outcome is known.
+  SetPhase(Phase::kTaking, LossError(outcome == store::CommitOutcome::kInDoubt
+                                         ? store::CommitOutcome::kRejected
+                                         : outcome));
   FailPending(LossError(outcome));
 }
 

@@ -11,6 +11,9 @@
 // When an append ends in anything but kCommitted, the state in memory may not be what the store holds: it is thrown away, every
 // pending request is answered UNAVAILABLE, and the shard is taken again with a new epoch and read anew.
 //
+// Answers that carry no row are not fenced by a commit. Where a later owner could make them wrong (a delete of what this replica
+// has never seen; anything after the lease may have run out) the epoch is checked in the store before they are released.
+//
 // Thread-safe. Everything marked "strand" is touched by the shard's thread alone.
 #pragma once
 
@@ -60,10 +63,15 @@ struct ShardOptions {
   absl::Duration retry_max = absl::Seconds(1);
 };
 
-// What a shard asks of the service around it. Called on the shard's thread: must not block.
+// What a shard asks of the service around it. Called on the shard's thread: must not block, but for RefreshQueues.
 class ShardHost {
  public:
   virtual ~ShardHost() = default;
+  // Makes ConfigOf at least as new as the store is now. Called after the shard was taken, so that what the shard drops for want
+  // of a queue is not that of a queue which another replica has created.
+  virtual absl::Status RefreshQueues(absl::Time deadline) = 0;
+  // As LeaseKeeper::Term.
+  virtual int64_t LeaseTerm() const = 0;
   // The config of a partition's queue; null when no such queue exists (any more), so what the shard has of it is dropped.
   virtual core::ConfigPtr ConfigOf(core::PartitionId partition) const = 0;
   // A message has to move elsewhere. `content` is null when the store could not give it.
@@ -85,19 +93,23 @@ class ShardEngine {
 
   // Waits until the shard serves for the first time; false at `deadline`.
   bool AwaitServing(absl::Time deadline);
+  // It has taken the shard, and serves it or reads it, which takes as long as it takes.
+  bool HoldsShard() const;
+  // Why commands are refused: SHARD_RECOVERING while the shard is read, or what stood in the way of taking it (SHARD_NOT_OWNED,
+  // STORE_UNAVAILABLE).
+  absl::Status NotServingError() const;
 
-  // Hands a command to the shard. When it is refused (UNAVAILABLE while the shard is being read, RESOURCE_EXHAUSTED when too much
-  // waits) `sink` is not called; else it is called once. The id names the request in CancelReceive.
+  // Hands a command to the shard. When it is refused (NotServingError, RESOURCE_EXHAUSTED when too much waits) `sink` is not called; else it is called once. The id names the request in CancelReceive.
   absl::StatusOr<core::RequestId> Submit(core::Command command, ReplySink sink);
   // For what must not be refused for lack of room: ends of transfers, releases.
   absl::StatusOr<core::RequestId> SubmitInternal(core::Command command, ReplySink sink);
   // The client of a parked receive is gone: its sink is called soon.
   void Cancel(core::PartitionId partition, core::RequestId request);
 
-  // Runs `fn` on the shard's thread with the state as it is after what is due was applied. UNAVAILABLE while the shard is being
-  // read. Blocks for a commit or two.
+  // Runs `fn` on the shard's thread with the state as it is after what is due was applied. NotServingError at once when the shard
+  // is not served. Blocks for a commit or two, so as long as the store does, but not beyond `deadline` (STORE_UNAVAILABLE).
   using Inspector = absl::AnyInvocable<void(const core::ShardState&)>;
-  absl::Status Inspect(Inspector fn);
+  absl::Status Inspect(Inspector fn, absl::Time deadline = absl::InfiniteFuture());
 
   // The shard's clock: the store's wall time at the take-over, advanced by this machine's monotonic clock. Deadlines in commands
   // are in its terms.
@@ -107,6 +119,7 @@ class ShardEngine {
   core::Epoch epoch() const { return core::Epoch(epoch_.load(std::memory_order_relaxed)); }
 
  private:
+  enum class Phase { kTaking, kReading, kServing, kStopped };
   struct Group {
     store::AppendBatch batch;
     std::vector<std::pair<core::RequestId, core::Reply>> replies;
@@ -118,6 +131,10 @@ class ShardEngine {
   // Takes the lease, opens the log, reads the state. False: try again later.
   absl::Status Acquire();
   absl::Status Recover(const store::ShardLog::Opened& opened);
+  // Brings the queues' configs to the partitions, and drops those whose queue is gone. REQUIRES: the mailbox is open, so that no
+  // later change is missed.
+  void ConfigurePartitions();
+  void SetPhase(Phase phase, absl::Status why_not = absl::OkStatus());
   // Decides and commits until stopped (true) or the shard is lost (false).
   bool Serve();
   bool HasInspectors();
@@ -127,6 +144,9 @@ class ShardEngine {
   void DecideMail(std::vector<Mail> mail, Group& group);
   void DecideOne(core::RequestId request, const core::Command& command, Group& group);
   bool Commit(Group& group, Group& previous);
+  // Whether the answers of a group without rows need a look at the epoch. `term` is the lease's now.
+  bool NeedsEpochCheck(const Group& group, int64_t term);
+  bool CheckEpoch(int64_t term);
   void NoteCommitted(const store::AppendBatch& batch);
   bool ResolveContents(Group& group);
   bool CarryOutAll(Group& group);
@@ -162,10 +182,12 @@ class ShardEngine {
   std::atomic<bool> stopping_{false};
   std::atomic<int64_t> clock_offset_ns_{0};  // store's wall time since the epoch minus the monotonic clock
   Notification served_;
-  Mutex inspect_mu_;
+  mutable Mutex inspect_mu_;
   std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors_
       ABSL_GUARDED_BY(inspect_mu_);
-  bool inspect_closed_ ABSL_GUARDED_BY(inspect_mu_) = false;  // the thread has ended
+  Phase phase_ ABSL_GUARDED_BY(inspect_mu_) = Phase::kTaking;
+  // Why the shard is not taken; OK until something is known to stand in the way.
+  absl::Status why_not_ ABSL_GUARDED_BY(inspect_mu_);
 
   // Strand.
   std::unique_ptr<store::ShardLog> log_;
@@ -180,6 +202,7 @@ class ShardEngine {
   };
   std::deque<LiveSegment> segments_;  // oldest first, the active one last
   store::CommitOutcome lost_by_ = store::CommitOutcome::kRejected;
+  int64_t owned_in_term_ = 0;  // the lease's term when the store last showed that the epoch is ours
 
   std::thread thread_;
 };

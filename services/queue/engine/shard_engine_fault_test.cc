@@ -33,7 +33,7 @@ class EngineFaultTest : public EngineTest {
 
   core::PartitionStats StatsAgain(const QueueInfo& queue) {
     while (true) {
-      const auto stats = engine_->Stats(queue);
+      const auto stats = engine_->Stats(queue, Soon());
       if (stats.ok()) return *stats;
       std::this_thread::yield();
     }

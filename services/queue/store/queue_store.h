@@ -170,12 +170,19 @@ class ShardLog {
   // but kCommitted, with a newer epoch.
   virtual absl::StatusOr<Opened> Open(core::Epoch epoch) = 0;
 
-  // Everything of the live segments, for recovery.
-  virtual absl::Status ReadEvents(
-      absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) = 0;
+  // Asks the store whether the epoch of Open is still the shard's: SHARD_NOT_OWNED (UNAVAILABLE) if another has taken it. For
+  // answers that no append fences. After an error the log must be opened again.
+  // REQUIRES: no append is outstanding.
+  virtual absl::Status CheckEpoch() = 0;
+
+  // Everything of the live segments, for recovery. An error of `visit` ends the reading and is the answer; then the log must be
+  // opened again.
+  using EventVisitor = absl::FunctionRef<absl::Status(core::SegmentNo, const core::AppendEvent&)>;
+  virtual absl::Status ReadEvents(EventVisitor visit) = 0;
   // Without contents.
-  virtual absl::Status ReadMetas(
-      absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit) = 0;
+  using MetaVisitor =
+      absl::FunctionRef<absl::Status(core::PartitionId, core::LogNo, const core::MessageMeta&)>;
+  virtual absl::Status ReadMetas(MetaVisitor visit) = 0;
 
   // Sends one group, in one transaction fenced by the epoch. Does not wait; `batch` must live until FinishAppend.
   // REQUIRES: none is outstanding.

@@ -29,6 +29,41 @@ TYPED_TEST(StoreConformance, OpenWithAnOldEpochIsRefused) {
   EXPECT_EQ(this->Append({Message(1, 1)}), CommitOutcome::kRejected);
 }
 
+TYPED_TEST(StoreConformance, CheckEpochTellsWhetherTheShardWasTaken) {
+  EXPECT_FALSE(this->backend_.logs().OpenLog(kShard)->CheckEpoch().ok());  // not open
+  this->Reopen();
+  EXPECT_TRUE(this->log_->CheckEpoch().ok());
+  EXPECT_EQ(this->Append({Message(1, 1)}), CommitOutcome::kCommitted);
+  EXPECT_TRUE(this->log_->CheckEpoch().ok());
+  ASSERT_TRUE(this->leases().AcquireShard(kShard, "me", Soon()).ok());
+  EXPECT_EQ(ReasonOf(this->log_->CheckEpoch()), ErrorReason::kShardNotOwned);
+  EXPECT_EQ(this->Append({Message(2, 1)}), CommitOutcome::kRejected);
+  this->Reopen();
+  EXPECT_TRUE(this->log_->CheckEpoch().ok());
+}
+
+TYPED_TEST(StoreConformance, AVisitorMayEndTheReading) {
+  this->Reopen();
+  ASSERT_EQ(this->Append({Message(1, 1), Message(2, 1)},
+                         {Event(3, core::EventKind::kAcked, 1, 1), Event(4, core::EventKind::kAcked, 1, 2)}),
+            CommitOutcome::kCommitted);
+  int seen = 0;
+  EXPECT_TRUE(absl::IsCancelled(this->log_->ReadEvents([&](core::SegmentNo, const core::AppendEvent&) {
+    ++seen;
+    return absl::CancelledError("enough");
+  })));
+  EXPECT_EQ(seen, 1);
+  this->Reopen();
+  EXPECT_TRUE(absl::IsCancelled(
+      this->log_->ReadMetas([&](core::PartitionId, core::LogNo, const core::MessageMeta&) {
+        ++seen;
+        return absl::CancelledError("enough");
+      })));
+  EXPECT_EQ(seen, 2);
+  this->Reopen();
+  EXPECT_EQ(this->Metas().size(), 2u);
+}
+
 TYPED_TEST(StoreConformance, OpenOfAShardThatIsNotThereFails) {
   auto log = this->backend_.logs().OpenLog(core::ShardId(9));
   EXPECT_EQ(ReasonOf(log->Open(core::Epoch(1)).status()), ErrorReason::kInternal);

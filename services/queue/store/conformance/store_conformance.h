@@ -182,6 +182,7 @@ class StoreConformance : public testing::Test {
     const absl::Status status =
         log_->ReadEvents([&](core::SegmentNo segment, const core::AppendEvent& event) {
           events.push_back({segment, event});
+          return absl::OkStatus();
         });
     WEIR_CHECK(status.ok(), status.ToString());
     return events;
@@ -196,6 +197,7 @@ class StoreConformance : public testing::Test {
     const absl::Status status = log_->ReadMetas(
         [&](core::PartitionId partition, core::LogNo log_no, const core::MessageMeta& meta) {
           metas.push_back({partition, log_no, meta});
+          return absl::OkStatus();
         });
     WEIR_CHECK(status.ok(), status.ToString());
     return metas;

@@ -46,14 +46,18 @@ class FaultyShardLog final : public ShardLog {
     return opened;
   }
 
-  absl::Status ReadEvents(
-      absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) override {
+  absl::Status CheckEpoch() override {
+    WEIR_CHECK(!fault_.has_value(), "an append is outstanding");
+    const absl::Status checked = Read([&] { return inner_->CheckEpoch(); });
+    open_ = checked.ok();
+    return checked;
+  }
+
+  absl::Status ReadEvents(EventVisitor visit) override {
     return Read([&] { return inner_->ReadEvents(visit); });
   }
 
-  absl::Status ReadMetas(
-      absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit)
-      override {
+  absl::Status ReadMetas(MetaVisitor visit) override {
     return Read([&] { return inner_->ReadMetas(visit); });
   }
 

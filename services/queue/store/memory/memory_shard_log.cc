@@ -50,26 +50,39 @@ class MemoryShardLog final : public ShardLog {
     return opened;
   }
 
-  absl::Status ReadEvents(
-      absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) override {
+  absl::Status CheckEpoch() override {
+    MutexLock lock(&db_->mu);
+    if (!open_) return LogNotOpenError(shard_no_);
+    WEIR_CHECK(!outcome_.has_value(), "an append is outstanding");
+    open_ = Shard().epoch == epoch_;
+    return open_ ? absl::OkStatus() : FencedError(shard_no_, epoch_);
+  }
+
+  absl::Status ReadEvents(EventVisitor visit) override {
     MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
-      for (const core::AppendEvent& event : segment.events) visit(number, event);
+      for (const core::AppendEvent& event : segment.events) {
+        if (absl::Status status = visit(number, event); !status.ok()) {
+          open_ = false;
+          return status;
+        }
+      }
     }
     return absl::OkStatus();
   }
 
-  absl::Status ReadMetas(
-      absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit)
-      override {
+  absl::Status ReadMetas(MetaVisitor visit) override {
     MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
       for (const MemoryMessageRow& row : segment.messages) {
-        visit(row.partition, row.log_no, row.meta);
+        if (absl::Status status = visit(row.partition, row.log_no, row.meta); !status.ok()) {
+          open_ = false;
+          return status;
+        }
       }
     }
     return absl::OkStatus();

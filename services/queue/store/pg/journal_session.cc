@@ -126,13 +126,16 @@ absl::Status JournalSession::CopyOut(const std::string& sql,
     WEIR_RETURN_IF_ERROR(Collect().status());
     return refused;
   }
-  absl::Status visited;
   while (true) {
     char* chunk = nullptr;
     const int length = PQgetCopyData(connection_, &chunk, /*async=*/1);
     if (length > 0) {
-      if (visited.ok()) visited = visit({chunk, static_cast<size_t>(length)});
+      const absl::Status visited = visit({chunk, static_cast<size_t>(length)});
       PQfreemem(chunk);
+      if (!visited.ok()) {
+        broken_ = true;
+        return visited;
+      }
     } else if (length == 0) {
       WEIR_RETURN_IF_ERROR(AwaitSocket(/*for_write=*/false, absl::Now() + timeout_));
       if (PQconsumeInput(connection_) == 0) return Broken("reading");
@@ -140,8 +143,7 @@ absl::Status JournalSession::CopyOut(const std::string& sql,
       break;
     }
   }
-  WEIR_RETURN_IF_ERROR(Collect().status());
-  return visited;
+  return Collect().status();
 }
 
 bool JournalSession::Send(const std::string& name, absl::Span<const std::string* const> params) {

@@ -54,7 +54,8 @@ class JournalSession {
   absl::Status Prepare(const std::string& name, const std::string& sql);
   absl::StatusOr<PgRows> QueryPrepared(const std::string& name,
                                        absl::Span<const std::string> params);
-  // A binary COPY … TO STDOUT: `visit` sees each chunk of the stream; after an error of its own the rest is skipped.
+  // A binary COPY … TO STDOUT: `visit` sees each chunk of the stream. An error of its own breaks the session: the rest of the
+  // stream may be long.
   absl::Status CopyOut(const std::string& sql,
                        absl::FunctionRef<absl::Status(absl::string_view)> visit);
 

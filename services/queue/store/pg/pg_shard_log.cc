@@ -57,10 +57,9 @@ class PgShardLog final : public ShardLog {
       : options_(std::move(options)), shard_(shard) {}
 
   absl::StatusOr<Opened> Open(core::Epoch epoch) override;
-  absl::Status ReadEvents(
-      absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) override;
-  absl::Status ReadMetas(absl::FunctionRef<void(core::PartitionId, core::LogNo,
-                                                const core::MessageMeta&)> visit) override;
+  absl::Status CheckEpoch() override;
+  absl::Status ReadEvents(EventVisitor visit) override;
+  absl::Status ReadMetas(MetaVisitor visit) override;
   void BeginAppend(const AppendBatch& batch) override;
   CommitOutcome FinishAppend() override;
   absl::StatusOr<std::vector<StoredMessage>> ReadRange(core::PartitionId partition,
@@ -75,7 +74,7 @@ class PgShardLog final : public ShardLog {
   using RowVisitor = absl::FunctionRef<absl::Status(absl::Span<const PgField>)>;
 
   absl::StatusOr<Opened> OpenSession();
-  absl::Status CheckEpoch();
+  absl::Status ReadEpoch();
   absl::Status LoadCatalogue();
   // Counts the rows of the active segment; answers the log number above all.
   absl::StatusOr<core::LogNo> ReadActive();
@@ -141,7 +140,7 @@ absl::StatusOr<ShardLog::Opened> PgShardLog::OpenSession() {
   WEIR_RETURN_IF_ERROR(session_->Execute(absl::StrCat(
       kSessionSettings, " SET statement_timeout = ", Millis(options_->statement_timeout),
       "; SET idle_in_transaction_session_timeout = ", Millis(options_->statement_timeout))));
-  WEIR_RETURN_IF_ERROR(CheckEpoch());
+  WEIR_RETURN_IF_ERROR(ReadEpoch());
   WEIR_RETURN_IF_ERROR(LoadCatalogue());
   if (catalogue_.empty()) {
     const core::SegmentNo first(1);
@@ -166,6 +165,12 @@ absl::StatusOr<ShardLog::Opened> PgShardLog::OpenSession() {
 }
 
 absl::Status PgShardLog::CheckEpoch() {
+  WEIR_CHECK(outstanding_ == nullptr, "an append is outstanding");
+  if (session_ == nullptr) return LogNotOpenError(shard_);
+  return Fail(ReadEpoch());
+}
+
+absl::Status PgShardLog::ReadEpoch() {
   WEIR_ASSIGN_OR_RETURN(const PgRows rows,
                         session_->Query("SELECT epoch FROM queue.shards WHERE shard = $1::bigint",
                                         {EncodeInt64(shard_.value())}));
@@ -340,8 +345,7 @@ absl::Status PgShardLog::VisitRows(const std::string& query, size_t columns, Row
   return absl::OkStatus();
 }
 
-absl::Status PgShardLog::ReadEvents(
-    absl::FunctionRef<void(core::SegmentNo, const core::AppendEvent&)> visit) {
+absl::Status PgShardLog::ReadEvents(EventVisitor visit) {
   if (session_ == nullptr) return LogNotOpenError(shard_);
   for (const core::SegmentNo segment : catalogue_.Live()) {
     const std::string query =
@@ -349,15 +353,13 @@ absl::Status PgShardLog::ReadEvents(
     WEIR_RETURN_IF_ERROR(Fail(VisitRows(
         query, kEventColumnCount, [&](absl::Span<const PgField> row) -> absl::Status {
           WEIR_ASSIGN_OR_RETURN(const core::AppendEvent event, DecodeEvent(row));
-          visit(segment, event);
-          return absl::OkStatus();
+          return visit(segment, event);
         })));
   }
   return absl::OkStatus();
 }
 
-absl::Status PgShardLog::ReadMetas(
-    absl::FunctionRef<void(core::PartitionId, core::LogNo, const core::MessageMeta&)> visit) {
+absl::Status PgShardLog::ReadMetas(MetaVisitor visit) {
   if (session_ == nullptr) return LogNotOpenError(shard_);
   for (const core::SegmentNo segment : catalogue_.Live()) {
     const std::string query =
@@ -365,8 +367,7 @@ absl::Status PgShardLog::ReadMetas(
     WEIR_RETURN_IF_ERROR(Fail(VisitRows(
         query, kMetaColumnCount, [&](absl::Span<const PgField> row) -> absl::Status {
           WEIR_ASSIGN_OR_RETURN(const StoredMessage message, DecodeMeta(row, segment));
-          visit(message.partition, message.log_no, message.meta);
-          return absl::OkStatus();
+          return visit(message.partition, message.log_no, message.meta);
         })));
   }
   return absl::OkStatus();
