@@ -1,4 +1,8 @@
 // What must outlast the server, and what happens while PostgreSQL is away.
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
 #include <future>
 #include <pqxx/pqxx>
 
@@ -208,6 +212,59 @@ TEST_F(OutageTest, RestartOfPostgresIsSurvivedWithoutLoss) {
                 return queue.status();
               }).ok());
   EXPECT_GE(queue->queue().stats().ready(), 11);
+}
+
+// Stops PostgreSQL with all its processes as long as it lives: connections stay open, and nothing answers.
+class StalledPostgres {
+ public:
+  StalledPostgres() {
+    // The postmaster first, so that no further process is made.
+    Stop(TestPostgres().pid());
+    for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+      std::ifstream file(entry.path() / "stat");
+      std::string stat;
+      std::getline(file, stat);  // nothing of a process that is gone
+      const size_t name_end = stat.rfind(')');  // "PID (NAME) STATE PARENT …"
+      if (name_end == std::string::npos) continue;
+      if (std::atoi(stat.c_str() + name_end + 4) == TestPostgres().pid()) Stop(std::atoi(stat.c_str()));
+    }
+  }
+  ~StalledPostgres() {
+    for (const pid_t pid : pids_) kill(pid, SIGCONT);
+  }
+
+ private:
+  void Stop(pid_t pid) {
+    WEIR_CHECK(kill(pid, SIGSTOP) == 0);
+    pids_.push_back(pid);
+  }
+  std::vector<pid_t> pids_;
+};
+
+TEST_F(QueueTest, CallsEndInTimeWhilePostgresStallsAndRecoverAfterwards) {
+  CreateQueue("jobs");
+  Send("jobs", "before");
+  v1::SendMessageRequest request;
+  request.mutable_queue()->set_name("jobs");
+  request.mutable_message()->set_body("meanwhile");
+  {
+    StalledPostgres stalled;
+    const absl::Status status = Call(&Stub::SendMessage, request, absl::Seconds(6)).status();
+    EXPECT_THAT(ReasonOf(status), AnyOf(ErrorReason::kStoreUnavailable, ErrorReason::kOutcomeUnknown)) << status;
+  }
+  // By itself, within this time.
+  const absl::Time until = absl::Now() + absl::Seconds(30);
+  absl::Status status = absl::UnknownError("not called");
+  while (!status.ok() && absl::Now() < until) status = Call(&Stub::SendMessage, request, absl::Seconds(6)).status();
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(QueueTest, StopEndsWhilePostgresStalls) {
+  CreateQueue("jobs");
+  StalledPostgres stalled;
+  const absl::Time begin = absl::Now();
+  StopServer();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(15));
 }
 
 }  // namespace

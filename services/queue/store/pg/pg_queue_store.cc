@@ -17,6 +17,9 @@
 namespace weir::queue::store {
 namespace {
 
+// However long the lease is: a client with a deadline of 5 s is to hear that PostgreSQL stalls.
+constexpr absl::Duration kAnswerTimeoutMax = absl::Seconds(4);
+
 class PgShardLogFactory final : public ShardLogFactory {
  public:
   explicit PgShardLogFactory(PgShardLogOptions options)
@@ -99,7 +102,7 @@ absl::StatusOr<PgQueueStore> CreatePgQueueStore(const PgQueueStoreOptions& optio
   store.logs = std::make_unique<PgShardLogFactory>(
       PgShardLogOptions{.conninfo = std::move(conninfo),
                         .statement_timeout = options.lease_time * 2 / 3,
-                        .answer_timeout = options.lease_time,
+                        .answer_timeout = std::min(options.lease_time / 2, kAnswerTimeoutMax),
                         .drop_lock_timeout = options.drop_lock_timeout});
   return store;
 }
