@@ -99,6 +99,20 @@ TEST_F(DeadLetterTest, PolicyNeedsATargetThatExistsAndIsAnotherQueue) {
             ErrorReason::kDeadLetterTargetInvalid);
 }
 
+TEST_F(DeadLetterTest, PolicyMayNotLeadBackToItsQueue) {
+  CreateQueue("c");
+  CreateQueue("b", Policy("c", 1));
+  CreateQueue("a", Policy("b", 1));
+  const absl::Status closed =
+      Call(&Stub::UpdateQueue, Proto<v1::UpdateQueueRequest>(absl::StrCat(
+                                   "queue { name: 'c' } attributes { ", Policy("a", 1), " }")))
+          .status();
+  EXPECT_EQ(ReasonOf(closed), ErrorReason::kInvalidParameterValue);
+  EXPECT_THAT(std::string(closed.message()),
+              ::testing::HasSubstr(absl::StrCat(Arn("c"), " -> ", Arn("a"), " -> ", Arn("b"), " -> ", Arn("c"))));
+  EXPECT_FALSE(GetQueue("c").attributes().has_redrive_policy());
+}
+
 TEST_F(DeadLetterTest, AllowPolicySaysWhoMay) {
   CreateQueue("closed", "redrive_allow_policy { redrive_permission: REDRIVE_PERMISSION_DENY_ALL }");
   CreateQueue("choosy", absl::StrCat("redrive_allow_policy { redrive_permission: REDRIVE_PERMISSION_BY_QUEUE",

@@ -1,6 +1,7 @@
 #include "services/queue/api/queue_codec.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -156,6 +157,34 @@ absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes
   return base;
 }
 
+namespace {
+
+// Messages that nobody can handle would go round for ever.
+absl::Status CheckNoCycle(const engine::Registry& registry, const std::string& source_arn,
+                          const engine::QueueInfoPtr& target) {
+  // Where older policies lead round already, the walk ends at what it has seen.
+  std::set<std::string> seen;
+  std::string path = source_arn;
+  for (engine::QueueInfoPtr queue = target; queue != nullptr && seen.insert(queue->arn).second;) {
+    absl::StrAppend(&path, " -> ", queue->arn);
+    const auto& policy = queue->record.attributes.redrive_policy;
+    if (!policy.has_value()) break;
+    if (policy->dead_letter_queue_arn == source_arn) {
+      return MakeError(
+          ErrorReason::kInvalidParameterValue,
+          absl::StrCat("Value \"", target->arn,
+                       "\" for attribute redrive_policy.dead_letter_queue_arn is invalid: "
+                       "dead-letter queues must not form a cycle, and this one leads back: ",
+                       path, " -> ", source_arn, "."),
+          {{"attribute", "redrive_policy"}});
+    }
+    queue = registry.FindByArn(policy->dead_letter_queue_arn);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
 absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::QueueName& source,
                                 const store::QueueAttributes& attributes) {
   if (!attributes.redrive_policy.has_value()) return absl::OkStatus();
@@ -176,6 +205,7 @@ absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::Q
   }
   const engine::QueueInfoPtr target = registry.Find(*name);
   if (target == nullptr) return invalid("dead letter target does not exist; create it first");
+  WEIR_RETURN_IF_ERROR(CheckNoCycle(registry, source_arn, target));
   const auto& allow = target->record.attributes.redrive_allow_policy;
   if (!allow.has_value() || allow->permission == store::RedrivePermission::kAllowAll) {
     return absl::OkStatus();

@@ -15,7 +15,8 @@ namespace weir::queue::api {
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
                                                        store::QueueAttributes base);
 
-// The redrive policy of `attributes`, if it has one, names a queue that exists and lets queue `source` use it.
+// The redrive policy of `attributes`, if it has one, names a queue that exists, lets queue `source` use it, and does not lead
+// back to `source`.
 absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::QueueName& source,
                                 const store::QueueAttributes& attributes);
 
