@@ -21,6 +21,12 @@ using testing::IsEmpty;
 // engine_ is "local", whose calls can fail; other_ is another one, whose calls do not.
 class ReplicasTest : public EngineTest {
  protected:
+  // Before the stores of this class, which they use.
+  ~ReplicasTest() override {
+    other_.reset();
+    engine_.reset();
+  }
+
   void StartLocal(absl::Duration lease_time) {
     engine_.reset();
     engine_ = std::make_unique<QueueEngine>(
