@@ -103,6 +103,32 @@ pid_t RunningPostmaster(const std::string& folder) {
   return pid;
 }
 
+// Every process of a server on this folder, the postmaster among them. Backends live on for a moment when their postmaster is killed,
+// and hold the shared memory that a new one must not share.
+std::vector<pid_t> ProcessesOf(const std::string& folder) {
+  std::vector<pid_t> pids;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator("/proc", ignored)) {
+    pid_t pid = 0;
+    if (!absl::SimpleAtoi(entry.path().filename().string(), &pid)) continue;
+    std::error_code error;
+    const fs::path cwd = fs::read_symlink(entry.path() / "cwd", error);
+    if (error || cwd != fs::path(folder)) continue;
+    // Somebody's shell may stand there too.
+    const fs::path program = fs::read_symlink(entry.path() / "exe", error);
+    if (!error && program.filename() == "postgres") pids.push_back(pid);
+  }
+  return pids;
+}
+
+// Ends what a dead postmaster left behind.
+void KillOrphans(const std::string& folder) {
+  for (const pid_t pid : ProcessesOf(folder)) {
+    kill(pid, SIGKILL);
+    AwaitExit(pid, absl::Seconds(10));
+  }
+}
+
 absl::Status StopPostmaster(pid_t pid) {
   kill(pid, SIGINT);  // fast shutdown
   if (AwaitExit(pid, absl::Seconds(30))) return absl::OkStatus();
@@ -214,6 +240,7 @@ absl::Status PrivatePostgres::StartAgain() {
   if (const pid_t other = RunningPostmaster(folder_); other > 0) {
     WEIR_RETURN_IF_ERROR(StopPostmaster(other));
   }
+  KillOrphans(folder_);
   WEIR_RETURN_IF_ERROR(Launch());
   return AwaitReady();
 }
@@ -272,6 +299,7 @@ void PrivatePostgres::KillHard() {
   if (pid_ <= 0) return;
   kill(pid_, SIGKILL);
   AwaitExit(std::exchange(pid_, -1), absl::Seconds(10));
+  KillOrphans(folder_);
 }
 
 }  // namespace weir::pg

@@ -96,13 +96,15 @@ absl::StatusOr<PgQueueStore> CreatePgQueueStore(const PgQueueStoreOptions& optio
   auto pool = std::make_shared<pg::Pool>(pg::Pool::Options{.dsn = options.database_url,
                                                            .size = options.registry_connections,
                                                            .application_name = "weir-queue"});
+  // PostgreSQL itself ends what takes too long, and says so, before we give the connection up and know nothing.
+  const absl::Duration answer_timeout = std::min(options.lease_time * 5 / 6, kAnswerTimeoutMax);
   PgQueueStore store;
   store.registry = NewPgRegistryStore(pool);
   store.leases = NewPgLeaseStore(pool);
   store.logs = std::make_unique<PgShardLogFactory>(
       PgShardLogOptions{.conninfo = std::move(conninfo),
-                        .statement_timeout = options.lease_time * 2 / 3,
-                        .answer_timeout = std::min(options.lease_time / 2, kAnswerTimeoutMax),
+                        .statement_timeout = answer_timeout * 3 / 4,
+                        .answer_timeout = answer_timeout,
                         .drop_lock_timeout = options.drop_lock_timeout});
   return store;
 }

@@ -22,7 +22,7 @@ struct PgQueueStoreOptions {
   // Of the registry and the leases together. Each open log has one more.
   int registry_connections = 4;
   // What an owner's lease lasts. No session of a log can hold the fence longer: its transactions end by PostgreSQL's own
-  // timeouts after two thirds of this, so that a take-over never waits for an owner that is paused or cut off.
+  // timeouts well before this (after 3 s at most), so that a take-over never waits for an owner that is paused or cut off.
   absl::Duration lease_time = absl::Seconds(10);
   // How long a drop of a segment waits for readers (pg_dump) before it is left for later.
   absl::Duration drop_lock_timeout = absl::Milliseconds(200);
