@@ -1,6 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/queue/api/calls.h"
-#include "services/queue/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 #include "services/queue/api/queue_codec.h"
 #include "services/queue/api/validation.h"
 
@@ -15,13 +15,13 @@ absl::Status Run(Context& context, const v1::ListDeadLetterSourceQueuesRequest& 
   WEIR_ASSIGN_OR_RETURN(const int32_t page_size,
                         CheckCount(request.page_size(), "page_size", 1, kPageMax, kPageMax));
   const std::string query = absl::StrCat("ListDeadLetterSourceQueues/", queue->arn);
-  WEIR_ASSIGN_OR_RETURN(const std::string after, ParsePageToken(request.page_token(), query));
+  WEIR_ASSIGN_OR_RETURN(const std::string after, grpcx::ParsePageToken(request.page_token(), query));
   const auto sources = context.engine.registry().DeadLetterSources(
       queue->arn, after, static_cast<size_t>(page_size) + 1);
   for (const engine::QueueInfoPtr& source : sources) {
     if (response.queues_size() == page_size) {
       response.set_next_page_token(
-          FormatPageToken(response.queues(page_size - 1).name(), query));
+          grpcx::FormatPageToken(response.queues(page_size - 1).name(), query));
       break;
     }
     EncodeQueue(*source, *response.add_queues());

@@ -1,6 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/queue/api/calls.h"
-#include "services/queue/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 #include "services/queue/api/queue_codec.h"
 #include "services/queue/api/validation.h"
 
@@ -17,7 +17,7 @@ absl::Status Run(Context& context, const v1::ListQueuesRequest& request,
                         CheckCount(request.page_size(), "page_size", 1, kPageMax, kPageMax));
   const std::string query =
       absl::StrCat("ListQueues/", ns.account, "/", ns.region, "/", request.name_prefix());
-  WEIR_ASSIGN_OR_RETURN(const std::string after, ParsePageToken(request.page_token(), query));
+  WEIR_ASSIGN_OR_RETURN(const std::string after, grpcx::ParsePageToken(request.page_token(), query));
   // One more than the page holds tells whether there is a next one.
   const auto queues =
       context.engine.registry().List(ns.account, ns.region, request.name_prefix(), after,
@@ -25,7 +25,7 @@ absl::Status Run(Context& context, const v1::ListQueuesRequest& request,
   for (const engine::QueueInfoPtr& queue : queues) {
     if (response.queues_size() == page_size) {
       response.set_next_page_token(
-          FormatPageToken(response.queues(page_size - 1).name(), query));
+          grpcx::FormatPageToken(response.queues(page_size - 1).name(), query));
       break;
     }
     v1::Queue& out = *response.add_queues();

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "libs/base/error.h"
-#include "services/queue/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 #include "services/queue/api/queue_codec.h"
 #include "weir/queue/v1/queue_service.pb.h"
 
@@ -113,12 +113,12 @@ TEST(ApplyAttributesTest, RefusesWhatIsOutOfRange) {
 }
 
 TEST(PageTokenTest, IsGoodForItsOwnQueryOnly) {
-  const std::string token = FormatPageToken("orders", "ListQueues/a");
-  EXPECT_EQ(ParsePageToken(token, "ListQueues/a").value(), "orders");
-  EXPECT_EQ(ReasonOf(ParsePageToken(token, "ListQueues/b").status()),
+  const std::string token = grpcx::FormatPageToken("orders", "ListQueues/a");
+  EXPECT_EQ(grpcx::ParsePageToken(token, "ListQueues/a").value(), "orders");
+  EXPECT_EQ(ReasonOf(grpcx::ParsePageToken(token, "ListQueues/b").status()),
             ErrorReason::kPageTokenInvalid);
-  EXPECT_EQ(ReasonOf(ParsePageToken("garbage!", "x").status()), ErrorReason::kPageTokenInvalid);
-  EXPECT_EQ(ParsePageToken("", "x").value(), "");
+  EXPECT_EQ(ReasonOf(grpcx::ParsePageToken("garbage!", "x").status()), ErrorReason::kPageTokenInvalid);
+  EXPECT_EQ(grpcx::ParsePageToken("", "x").value(), "");
 }
 
 }  // namespace

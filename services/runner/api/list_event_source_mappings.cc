@@ -2,7 +2,7 @@
 #include "services/runner/api/runner_codec.h"
 #include "services/runner/api/validation.h"
 #include "absl/strings/str_cat.h"
-#include "services/runner/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 #include "services/runner/mappings/sqs_event.h"
 
 namespace weir::runner::api {
@@ -29,14 +29,14 @@ absl::Status Run(Context& context, const v1::ListEventSourceMappingsRequest& req
                                     .event_source_arn = request.event_source_arn()};
   const std::string query = absl::StrCat("ListEventSourceMappings/", ns.account, "/", ns.region, "/",
                                          filter.function_name, "/", filter.event_source_arn);
-  WEIR_ASSIGN_OR_RETURN(const std::string after, ParsePageToken(request.page_token(), query));
+  WEIR_ASSIGN_OR_RETURN(const std::string after, grpcx::ParsePageToken(request.page_token(), query));
   // One more than the page holds tells whether there is a next one.
   WEIR_ASSIGN_OR_RETURN(
       const std::vector<core::Mapping> found,
       context.mapping_store.ListMappings(filter, after, page_size + 1, deadline));
   for (const core::Mapping& mapping : found) {
     if (response.mappings_size() == page_size) {
-      response.set_next_page_token(FormatPageToken(response.mappings(page_size - 1).uuid(), query));
+      response.set_next_page_token(grpcx::FormatPageToken(response.mappings(page_size - 1).uuid(), query));
       break;
     }
     EncodeMapping(mapping, context.mappings.Report(mapping), *response.add_mappings());

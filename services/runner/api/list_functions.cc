@@ -1,6 +1,6 @@
 #include "absl/strings/str_cat.h"
 #include "services/runner/api/calls.h"
-#include "services/runner/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 #include "services/runner/api/runner_codec.h"
 #include "services/runner/api/validation.h"
 
@@ -19,7 +19,7 @@ absl::Status Run(Context& context, const v1::ListFunctionsRequest& request,
                         CheckCount(request.page_size(), "page_size", 1, kPageMax, kPageMax));
   const std::string query =
       absl::StrCat("ListFunctions/", after.account, "/", after.region, "/", request.name_prefix());
-  WEIR_ASSIGN_OR_RETURN(after.name, ParsePageToken(request.page_token(), query));
+  WEIR_ASSIGN_OR_RETURN(after.name, grpcx::ParsePageToken(request.page_token(), query));
   // One more than the page holds tells whether there is a next one.
   WEIR_ASSIGN_OR_RETURN(const std::vector<core::Function> functions,
                         context.functions.ListFunctions(after, request.name_prefix(), page_size + 1,
@@ -27,7 +27,7 @@ absl::Status Run(Context& context, const v1::ListFunctionsRequest& request,
   for (const core::Function& function : functions) {
     if (response.functions_size() == page_size) {
       response.set_next_page_token(
-          FormatPageToken(response.functions(page_size - 1).name(), query));
+          grpcx::FormatPageToken(response.functions(page_size - 1).name(), query));
       break;
     }
     EncodeFunction(function, *response.add_functions());

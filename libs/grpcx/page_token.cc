@@ -1,4 +1,4 @@
-#include "services/queue/api/page_token.h"
+#include "libs/grpcx/page_token.h"
 
 #include <zlib.h>
 
@@ -7,7 +7,7 @@
 #include "libs/base/error.h"
 #include "weir/internal/token/v1/page_token.pb.h"
 
-namespace weir::queue::api {
+namespace weir::grpcx {
 namespace {
 
 uint32_t QueryHash(absl::string_view query) {
@@ -39,4 +39,4 @@ absl::StatusOr<std::string> ParsePageToken(absl::string_view text, absl::string_
   return token.after();
 }
 
-}  // namespace weir::queue::api
+}  // namespace weir::grpcx
