@@ -1,0 +1,73 @@
+// The other replicas, as the engine sees them: whom to hand a command to when its shard is served elsewhere. peer/ implements both
+// sides over gRPC; tests use one that calls engines in the same process.
+//
+//     api ──► engine ──shard is here──► ShardEngine
+//                └────it is not───► Peers ──link──► PeerHost of the owner ──► its ShardEngine
+//
+// Commands and replies keep their meaning on the way, with two exceptions: a command's `config` is not sent, since the owner knows
+// the queue's attributes itself (PeerHost looks them up, and reads the registry anew when it does not know the queue or is older
+// than `registry_version`); and instants are sent as durations from now, since two replicas' clocks differ.
+#pragma once
+
+#include <cstdint>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/queue/core/command.h"
+#include "services/queue/core/types.h"
+#include "services/queue/engine/mailbox.h"
+#include "services/queue/engine/shard_query.h"
+
+namespace weir::queue::engine {
+
+// Takes the answer to a query or an announcement; called exactly once, on any thread; must not block.
+using AnswerSink = absl::AnyInvocable<void(absl::StatusOr<ShardAnswer>)>;
+using DoneSink = absl::AnyInvocable<void(absl::Status)>;
+
+// Thread-safe; no call blocks. A replica is named by the address at which it is reached.
+class Peers {
+ public:
+  virtual ~Peers() = default;
+
+  // Hands a command for `shard` to the replica at `address`. `sink` is called exactly once, on any thread, with the owner's reply, or
+  //   SHARD_NOT_OWNED    the peer does not serve the shard, or cannot be reached: surely not done, so it may be tried elsewhere
+  //   OUTCOME_UNKNOWN    the link broke after the command had been sent: nobody knows whether it was done
+  //   OVERLOADED         too much is under way to that peer: not done
+  // When the sink of a receive answers false, the peer gives its messages back.
+  // The id names the request in Cancel; it is never one that a ShardEngine of this process gives out (bit 61 is set).
+  virtual core::RequestId Submit(absl::string_view address, core::ShardId shard,
+                                 int64_t registry_version, core::Command command, ReplySink sink) = 0;
+  // The client of a receive that may be parked there is gone: its sink is called soon. No effect on what was answered already.
+  virtual void Cancel(absl::string_view address, core::ShardId shard, core::PartitionId partition,
+                      core::RequestId request) = 0;
+  // Asks about a shard. Errors as Submit's; DEADLINE_EXCEEDED when there is no answer by `deadline`.
+  virtual void Query(absl::string_view address, core::ShardId shard, ShardQuery query,
+                     absl::Time deadline, AnswerSink sink) = 0;
+  // Tells the peer that queues have changed up to `registry_version`. OK: it knows them now.
+  virtual void Announce(absl::string_view address, int64_t registry_version, absl::Time deadline,
+                        DoneSink done) = 0;
+  // Tells the peer that this replica has let go of `shard`, which is the peer's to take now. A hint: it may be lost.
+  virtual void Offer(absl::string_view address, core::ShardId shard) = 0;
+};
+
+// What peers ask of this replica: the receiving side, implemented by the engine. Thread-safe; no call blocks.
+class PeerHost {
+ public:
+  virtual ~PeerHost() = default;
+
+  // As ShardEngine::Submit, on a shard that must be served here: SHARD_NOT_OWNED else. Never passes the command on.
+  // `command` comes without configs. The id is answered before `sink` is called, or 0 when it was answered at once.
+  virtual core::RequestId SubmitFromPeer(core::ShardId shard, int64_t registry_version,
+                                         core::Command command, ReplySink sink) = 0;
+  virtual void CancelFromPeer(core::ShardId shard, core::PartitionId partition,
+                              core::RequestId request) = 0;
+  virtual void QueryFromPeer(core::ShardId shard, ShardQuery query, absl::Time deadline,
+                             AnswerSink sink) = 0;
+  virtual void AnnouncedByPeer(int64_t registry_version, absl::Time deadline, DoneSink done) = 0;
+  virtual void OfferedByPeer(core::ShardId shard) = 0;
+};
+
+}  // namespace weir::queue::engine

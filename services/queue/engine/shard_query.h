@@ -1,0 +1,54 @@
+// What can be asked about a shard without changing it. Plain values, so that a replica can pass them on to the shard's owner.
+//
+// Answers are exact: they include everything that was answered before the question came.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/queue/core/shard_state.h"
+#include "services/queue/core/types.h"
+
+namespace weir::queue::engine {
+
+// The numbers of partitions of one shard, in the order of the question.
+struct StatsQuery {
+  std::vector<core::PartitionId> partitions;
+};
+struct StatsAnswer {
+  std::vector<core::PartitionStats> stats;
+};
+
+// The messages of a partition in the order of their seq, without receiving them.
+struct PeekQuery {
+  core::PartitionId partition;
+  core::MessageSeq after;  // 0: from the first
+  int32_t limit = 1;
+  bool ready = true;
+  bool in_flight = true;
+  bool delayed = true;
+  size_t bytes_max = 4 << 20;  // of contents; at least one message all the same
+};
+enum class PeekedState : int8_t { kReady = 1, kInFlight = 2, kDelayed = 3 };
+struct PeekedMessage {
+  core::MessageSeq seq;
+  PeekedState state = PeekedState::kReady;
+  absl::Time sent_at;
+  absl::Time visible_at;
+  std::optional<absl::Time> first_received_at;
+  int32_t receive_count = 0;
+  core::ContentPtr content;
+};
+struct PeekAnswer {
+  std::vector<PeekedMessage> messages;
+  // Every message up to here was looked at; unset: there is nothing behind.
+  std::optional<core::MessageSeq> looked_to;
+};
+
+using ShardQuery = std::variant<StatsQuery, PeekQuery>;
+using ShardAnswer = std::variant<StatsAnswer, PeekAnswer>;
+
+}  // namespace weir::queue::engine
