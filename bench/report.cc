@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "bench/cpu_usage.h"
+#include "libs/base/clock.h"
 
 namespace weir::bench {
 namespace {
@@ -41,20 +42,26 @@ Json ToJson(const Options& options, const Report& report, const CpuMeter& cpu) {
                  {"seconds", options.seconds}}}};
   if (report.workload == "cycle") json["options"]["channels"] = options.channels;
   if (report.workload == "journal") json["options"]["shards"] = options.shards;
+  if (report.workload == "rabbitmq") {
+    json["options"]["outstanding"] = options.outstanding;
+    json["options"]["consumers"] = options.consumers;
+  }
+  if (report.workload == "latency" || report.workload == "insert-commit") {
+    json["options"]["rate"] = options.rate;
+  }
   const double seconds = absl::ToDoubleSeconds(report.took);
   json["seconds"] = seconds;
   json["cycles"] = measured.cycles;
   json["cycles_per_s"] = std::round(static_cast<double>(measured.cycles) / seconds * 10) / 10;
-  Json& latency = json["latency_ms"];
-  if (report.has_calls) {
-    latency["send"] = LatencyOf(measured.send);
-    latency["receive"] = LatencyOf(measured.receive);
-    latency["delete"] = LatencyOf(measured.del);
-    json["empty_receives"] = measured.empty_receives;
-  } else {
-    latency["append"] = LatencyOf(measured.send);
-  }
-  latency["end_to_end"] = LatencyOf(measured.end_to_end);
+  Json& latency = json["latency_ms"] = Json::object();
+  const auto add_latency = [&](const char* name, const Histogram& histogram) {
+    if (histogram.count() > 0) latency[name] = LatencyOf(histogram);
+  };
+  add_latency(report.has_calls ? "send" : "append", measured.send);
+  add_latency("receive", measured.receive);
+  add_latency("delete", measured.del);
+  add_latency("end_to_end", measured.end_to_end);
+  if (report.has_calls) json["empty_receives"] = measured.empty_receives;
   Json& cpu_json = json["cpu"];
   const auto add_cpu = [&](const std::string& who, std::optional<double> spent) {
     if (!spent.has_value()) return;
@@ -126,6 +133,11 @@ absl::Status Options::Validate() const {
   }
   if (batch < 1) return OutOfRange("batch", batch, "at least 1");
   if (shards < 1 || shards > 1024) return OutOfRange("shards", shards, "1 to 1024");
+  if (outstanding < 1 || outstanding > 10'000) {
+    return OutOfRange("outstanding", outstanding, "1 to 10000");
+  }
+  if (consumers < 1 || consumers > 1024) return OutOfRange("consumers", consumers, "1 to 1024");
+  if (!(rate > 0)) return OutOfRange("rate", rate, "above 0");
   if (body < static_cast<int>(MessageLedger::kHeadBytes) || body > 100'000) {
     return OutOfRange("body", body, absl::StrCat(MessageLedger::kHeadBytes, " to 100000"));
   }
@@ -133,6 +145,8 @@ absl::Status Options::Validate() const {
   if (!(warmup >= 0)) return OutOfRange("warmup", warmup, "0 or more");
   return absl::OkStatus();
 }
+
+int64_t MonotonicNanoseconds() { return absl::ToInt64Nanoseconds(SystemClock().Monotonic()); }
 
 void Measured::Merge(const Measured& other) {
   send.Merge(other.send);
@@ -146,7 +160,9 @@ void Measured::Merge(const Measured& other) {
 CpuMeter::Times CpuMeter::Now() const {
   Times times{.client = OwnCpuSeconds()};
   if (server_pid_ != 0) {
-    if (const auto spent = CpuSecondsOf(server_pid_); spent.ok()) times.server = *spent;
+    const auto spent =
+        server_ == Server::kTree ? CpuSecondsOfTree(server_pid_) : CpuSecondsOf(server_pid_);
+    if (spent.ok()) times.server = *spent;
   }
   if (const auto spent = CpuSecondsOfMachine(); spent.ok()) times.machine = *spent;
   if (postgres_pid_ != 0) {

@@ -16,7 +16,7 @@
 namespace weir::bench {
 
 struct Options {
-  std::string target;  // cycle: HOST:PORT of the queue service
+  std::string target;  // HOST:PORT of the queue service or the broker
   std::string
       database_url;      // skip-locked and journal; optional for cycle, whose PostgreSQL it tells
   int connections = 64;  // cyclers: each sends, receives and deletes, one call at a time
@@ -24,16 +24,22 @@ struct Options {
   int batch = 1;         // messages a call; journal: cycles a commit
   int body = 100;        // bytes
   int queues = 1;
-  int shards = 4;  // journal
+  int shards = 4;       // journal
+  int outstanding = 1;  // rabbitmq: messages of a publisher that are not confirmed yet
+  int consumers = 4;    // rabbitmq
+  double rate = 200;    // latency and insert-commit: messages a second
   double seconds = 10;
   double warmup = 1;       // before the measurement begins
-  pid_t server_pid = 0;    // 0: not known
+  pid_t server_pid = 0;    // 0: not known; a broker's is the first of all its processes
   pid_t postgres_pid = 0;  // its first process; 0: found by database_url where possible
   bool json = false;
 
   // INVALID_ARGUMENT with the option, its value and what is allowed.
   absl::Status Validate() const;
 };
+
+// A clock for latencies.
+int64_t MonotonicNanoseconds();
 
 // What one thread measured.
 struct Measured {
@@ -52,8 +58,10 @@ struct Measured {
 // out.
 class CpuMeter {
  public:
-  CpuMeter(pid_t server_pid, pid_t postgres_pid)
-      : server_pid_(server_pid), postgres_pid_(postgres_pid) {}
+  // Of the server: the process alone (PostgreSQL may be a child of Weir's), or all that it started.
+  enum class Server { kProcess, kTree };
+  CpuMeter(pid_t server_pid, pid_t postgres_pid, Server server = Server::kProcess)
+      : server_pid_(server_pid), postgres_pid_(postgres_pid), server_(server) {}
 
   void Start() { started_ = Now(); }
   void Stop() { stopped_ = Now(); }
@@ -73,6 +81,7 @@ class CpuMeter {
 
   const pid_t server_pid_;
   const pid_t postgres_pid_;
+  const Server server_;
   Times started_;
   Times stopped_;
 };
@@ -86,7 +95,8 @@ struct Report {
   bool has_calls = true;
 };
 
-// One JSON object in one line, or a table for people.
+// One JSON object in one line, or a table for people. Latencies of which nothing was recorded are
+// left out: not every workload has all calls.
 std::string Format(const Options& options, const Report& report, const CpuMeter& cpu);
 
 }  // namespace weir::bench

@@ -1,55 +1,35 @@
 // weir-bench: named workloads.
 //
-//   cycle        full cycles (send, receive, delete, each answered after its commit) over gRPC
-//   against a running queue service skip-locked  the same cycles on one PostgreSQL table with FOR
-//   UPDATE SKIP LOCKED, what Weir is compared with journal      the rows of full cycles appended to
-//   the queue service's store, without service or gRPC
+//   cycle          full cycles (send, receive, delete, each answered after its commit) over gRPC
+//                  against a running queue service
+//   skip-locked    the same cycles on one PostgreSQL table with FOR UPDATE SKIP LOCKED, what Weir
+//   is
+//                  compared with
+//   journal        the rows of full cycles appended to the queue service's store, without service
+//   or
+//                  gRPC
 //
 // All print the same: cycles per second, latencies, CPU. bench/compare.sh runs the first two
 // alternately. Exit code 1: an error, or not every message came back.
 #include <CLI/CLI.hpp>
-#include <iostream>
 
-#include "absl/status/statusor.h"
+#include "bench/command_line.h"
 #include "bench/cycle.h"
 #include "bench/journal.h"
 #include "bench/postgres.h"
 #include "bench/report.h"
 #include "bench/skip_locked.h"
-#include "libs/base/status_macros.h"
 
 namespace weir::bench {
 namespace {
 
-using Workload = absl::StatusOr<Report> (*)(const Options&, CpuMeter&);
-
-// True: all went well.
-absl::StatusOr<bool> Run(Workload workload, Options options) {
-  WEIR_RETURN_IF_ERROR(options.Validate());
-  if (options.postgres_pid == 0) options.postgres_pid = FindPostgresPid(options.database_url);
-  CpuMeter cpu(options.server_pid, options.postgres_pid);
-  WEIR_ASSIGN_OR_RETURN(const Report report, workload(options, cpu));
-  std::cout << Format(options, report, cpu) << std::flush;
-  return !report.messages.has_value() || report.messages->AllCameBack();
-}
-
-void AddCommonOptions(CLI::App& command, Options& options) {
-  command.add_option("--body", options.body, "Bytes of a message's body")->capture_default_str();
-  command.add_option("--seconds", options.seconds, "How long to measure")->capture_default_str();
-  command.add_option("--warmup", options.warmup, "Seconds before the measurement")
-      ->capture_default_str();
+void AddPostgresPid(CLI::App& command, Options& options) {
   command.add_option("--postgres-pid", options.postgres_pid,
                      "First process of PostgreSQL, to tell its CPU time; found by --database-url "
                      "where that is on this machine");
-  command.add_flag("--json", options.json, "One JSON object instead of a table");
 }
 
-void AddCyclerOptions(CLI::App& command, Options& options) {
-  command
-      .add_option("--connections", options.connections,
-                  "Cyclers: each sends, receives and deletes, one call at a time")
-      ->capture_default_str();
-  command.add_option("--batch", options.batch, "Messages a call")->capture_default_str();
+void AddQueues(CLI::App& command, Options& options) {
   command.add_option("--queues", options.queues, "Queues, among which the cyclers are divided")
       ->capture_default_str();
 }
@@ -62,9 +42,11 @@ int Main(int argc, char** argv) {
   CLI::App* cycle = app.add_subcommand("cycle", "Full cycles over gRPC against a queue service");
   cycle->add_option("--target", options.target, "HOST:PORT of the queue service")->required();
   AddCyclerOptions(*cycle, options);
+  AddQueues(*cycle, options);
   cycle->add_option("--channels", options.channels, "TCP connections that carry the calls")
       ->capture_default_str();
   AddCommonOptions(*cycle, options);
+  AddPostgresPid(*cycle, options);
   cycle->add_option("--server-pid", options.server_pid,
                     "The service's process, to tell its CPU time");
   cycle->add_option("--database-url", options.database_url,
@@ -77,7 +59,9 @@ int Main(int argc, char** argv) {
                    "PostgreSQL; a table is made and dropped")
       ->required();
   AddCyclerOptions(*skip_locked, options);
+  AddQueues(*skip_locked, options);
   AddCommonOptions(*skip_locked, options);
+  AddPostgresPid(*skip_locked, options);
 
   CLI::App* journal = app.add_subcommand("journal", "The store alone: the rows of full cycles");
   journal
@@ -88,17 +72,15 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   journal->add_option("--batch", options.batch, "Cycles a commit")->capture_default_str();
   AddCommonOptions(*journal, options);
+  AddPostgresPid(*journal, options);
 
   CLI11_PARSE(app, argc, argv);
   const Workload workload = cycle->parsed()         ? RunCycle
                             : skip_locked->parsed() ? RunSkipLocked
                                                     : RunJournal;
-  const absl::StatusOr<bool> went_well = Run(workload, options);
-  if (!went_well.ok()) {
-    std::cerr << "weir-bench: " << went_well.status().message() << "\n";
-    return 1;
-  }
-  return *went_well ? 0 : 1;
+  if (options.postgres_pid == 0) options.postgres_pid = FindPostgresPid(options.database_url);
+  CpuMeter cpu(options.server_pid, options.postgres_pid);
+  return RunAndPrint("weir-bench", workload, options, cpu);
 }
 
 }  // namespace
