@@ -6,7 +6,10 @@
 //
 // Commands and replies keep their meaning on the way, with two exceptions: a command's `config` is not sent, since the owner knows
 // the queue's attributes itself (PeerHost looks them up, and reads the registry anew when it does not know the queue or is older
-// than `registry_version`); and instants are sent as durations from now, since two replicas' clocks differ.
+// than `registry_version`); and instants of this machine are sent as durations from now, since two replicas' clocks differ:
+// Receive::wait_until, which between Peers and PeerHost is in this machine's wall time (`clock.Now()`) on either side, so whoever
+// hands it to a ShardEngine turns it into the shard's time; and deadlines. All other instants are the store's wall time, one clock
+// for all replicas, and are sent as they are.
 #pragma once
 
 #include <cstdint>
@@ -32,11 +35,15 @@ class Peers {
  public:
   virtual ~Peers() = default;
 
-  // Hands a command for `shard` to the replica at `address`. `sink` is called exactly once, on any thread, with the owner's reply, or
+  // Hands a command for `shard` to the replica at `address`. `sink` is called exactly once, on any thread, possibly before this
+  // returns, with the owner's reply, or
   //   SHARD_NOT_OWNED    the peer does not serve the shard, or cannot be reached: surely not done, so it may be tried elsewhere
   //   OUTCOME_UNKNOWN    the link broke after the command had been sent: nobody knows whether it was done
   //   OVERLOADED         too much is under way to that peer: not done
+  // A peer that cannot be reached is not tried again at once, so whoever tries again without a pause is refused without one.
   // When the sink of a receive answers false, the peer gives its messages back.
+  // Without a sink, and always for commands that have no reply, nobody is told what became of it.
+  // Commands that only an owner gives to its own shard are answered INTERNAL (peer/codec.h says which).
   // The id names the request in Cancel; it is never one that a ShardEngine of this process gives out (bit 61 is set).
   virtual core::RequestId Submit(absl::string_view address, core::ShardId shard,
                                  int64_t registry_version, core::Command command, ReplySink sink) = 0;
@@ -59,7 +66,9 @@ class PeerHost {
   virtual ~PeerHost() = default;
 
   // As ShardEngine::Submit, on a shard that must be served here: SHARD_NOT_OWNED else. Never passes the command on.
-  // `command` comes without configs. The id is answered before `sink` is called, or 0 when it was answered at once.
+  // `command` comes without configs, and `shard` may be a number that no shard has. The id names the request in CancelFromPeer;
+  // 0: `sink` was called already. A null `sink`: nobody waits for a reply.
+  // The messages of a receive that the peer did not take come back as ReleaseLease commands.
   virtual core::RequestId SubmitFromPeer(core::ShardId shard, int64_t registry_version,
                                          core::Command command, ReplySink sink) = 0;
   virtual void CancelFromPeer(core::ShardId shard, core::PartitionId partition,
