@@ -57,6 +57,9 @@ absl::Status VisibilityError(core::ChangeVisibilityOutcome outcome) {
                        "The new visibility_timeout would keep the message hidden beyond the limit "
                        "[43200 seconds] since it was received.",
                        {{"field", "visibility_timeout"}});
+    case core::ChangeVisibilityOutcome::kReceiptExpired:
+      return MakeError(ErrorReason::kReceiptHandleExpired, "The receipt handle has expired.",
+                       {{"field", "receipt_handle"}});
   }
   return absl::OkStatus();
 }

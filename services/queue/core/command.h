@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -12,7 +13,8 @@
 
 namespace weir::queue::core {
 
-// Appends messages, in order, all or none. Waiting receivers get them in the same decision (hand-off).
+// Appends messages, in order, all or none. Waiting receivers get them in the same decision (hand-off). A message of a FIFO queue
+// whose deduplication id was sent within the last five minutes is not appended again; the reply says so.
 struct Send {
   PartitionId partition;
   ConfigPtr config;
@@ -31,6 +33,11 @@ struct Receive {
   int32_t max_messages = 1;
   std::optional<absl::Duration> visibility_timeout;  // unset: the queue's; 0: visible again at once, but counted
   absl::Time wait_until = absl::InfinitePast();
+  // Who receives, as others are told, for instance "10.0.0.1:45678". Empty: unknown.
+  std::string consumer;
+  // FIFO: names this attempt. Repeated within five minutes, and with nothing changed since, it gets the same messages with the
+  // same receipts, hidden anew from now on; their receive counts do not rise. Empty: none.
+  std::string attempt_id;
 };
 
 // The client of the parked receive `request` is gone: it gets no messages. No effect when it is not parked. No reply.
@@ -46,7 +53,8 @@ struct Receipt {
 };
 
 // Deletes messages by receipt. Idempotent: a message that is gone counts as deleted. A stale receipt (older than the newest
-// receive) deletes nothing and succeeds too; the outcome tells which it was.
+// receive) deletes nothing and succeeds too; the outcome tells which it was. In a FIFO queue a receipt ends with its visibility
+// timeout: it deletes nothing then.
 struct Delete {
   PartitionId partition;
   std::vector<Receipt> receipts;

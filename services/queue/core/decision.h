@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,6 +20,8 @@ struct AppendMessage {
   ContentPtr content;
   // The message is explicit in the ready window or handed off, so its content is worth keeping in memory.
   bool keep_content = false;
+  // Handed off to it (meta.receive_count was raised by this append); empty: to nobody, or to somebody unknown.
+  std::string consumer;
 };
 
 // What happened to a message. The numbers are stored.
@@ -43,12 +46,15 @@ struct AppendEvent {
   absl::Time at;                        // kTransferAccepted: when the message was sent
   absl::Time visible_at;                // kLeased, kVisibilityChanged; else InfinitePast
   std::optional<TransferId> transfer;   // kTransferAccepted, kTransferForgotten
+  std::string consumer;                 // kLeased: who received it; empty: unknown
 };
 
 using Mutation = std::variant<AppendMessage, AppendEvent>;
 
 struct SendReply {
-  std::vector<MessageSeq> seqs;  // in the order of the request
+  std::vector<MessageSeq> seqs;  // in the order of the request; of a duplicate, the seq of the message that came first
+  // Empty: none was a duplicate. Else one for each seq: the id of the message that came first, or empty where it was none.
+  std::vector<std::string> duplicate_of;
 };
 
 struct ReceivedMessage {
@@ -64,7 +70,12 @@ struct ReceiveReply {
   std::vector<ReceivedMessage> messages;  // empty: nothing came in time
 };
 
-enum class DeleteOutcome { kDeleted, kAlreadyGone, kStaleReceipt };
+enum class DeleteOutcome {
+  kDeleted,
+  kAlreadyGone,
+  kStaleReceipt,    // standard: the message was received again since; it stays
+  kReceiptExpired,  // FIFO: the message is visible again or was received again; it stays
+};
 struct DeleteReply {
   std::vector<DeleteOutcome> outcomes;
 };
@@ -73,6 +84,7 @@ enum class ChangeVisibilityOutcome {
   kChanged,
   kMessageGone,      // deleted, expired or being moved
   kBeyondLimit,      // the total since the receive would exceed kMaxVisibility
+  kReceiptExpired,   // FIFO: the message was received again since
 };
 struct ChangeVisibilityReply {
   std::vector<ChangeVisibilityOutcome> outcomes;

@@ -8,7 +8,8 @@
 
 namespace weir::queue::core {
 
-// Messages of one standard queue in flight at once (SQS: about 120,000); the next receive is answered OVER_LIMIT.
+// Messages of one queue in flight at once (SQS: about 120,000); the next receive of a standard queue is answered OVER_LIMIT, that
+// of a FIFO queue finds nothing.
 inline constexpr int64_t kMaxInFlight = 120'000;
 // A message may stay invisible for at most so long after the receive that leased it.
 inline constexpr absl::Duration kMaxVisibility = absl::Hours(12);
@@ -34,6 +35,13 @@ inline constexpr int kMaxExpiredPerSweep = 10'000;
 // find the expired ones: at most so often.
 inline constexpr absl::Duration kDeepSweepInterval = absl::Minutes(1);
 
+// A repeated send to a FIFO queue, or a repeated attempt to receive from one, is recognised for so long after the first.
+inline constexpr absl::Duration kDeduplicationWindow = absl::Minutes(5);
+// Attempts of a partition that are remembered; the oldest is forgotten first.
+inline constexpr size_t kMaxAttempts = 10'000;
+// A receive looks through so many ready messages of a queue with message groups for one that it may have (SQS: the first 120,000).
+inline constexpr size_t kMaxSearched = 120'000;
+
 // The limits that a test lowers, to reach with few messages what needs many.
 struct ShardLimits {
   int64_t max_in_flight = kMaxInFlight;
@@ -41,6 +49,7 @@ struct ShardLimits {
   size_t refill_below = kRefillBelow;
   size_t max_waiters = kMaxWaiters;
   int64_t max_moving = kMaxMoving;
+  size_t max_searched = kMaxSearched;
 };
 
 }  // namespace weir::queue::core

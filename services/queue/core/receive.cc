@@ -31,21 +31,20 @@ void ShardState::Impl::Run(RequestId request, const Receive& command) {
   };
   partition.wants_fill = true;
   MarkDirty(partition);
-  std::vector<ReceivedMessage> messages =
-      LeaseReady(partition, command.max_messages, command.visibility_timeout);
-  const Instant until = ToInstant(command.wait_until);
-  const bool overdue = until <= now_;
-  if (!messages.empty() || (overdue && !AwaitsFill(partition))) {
+  Waiter waiter{.limit = command.max_messages,
+                .visibility_timeout = command.visibility_timeout,
+                .until = ToInstant(command.wait_until),
+                .consumer = command.consumer,
+                .attempt_id = command.attempt_id};
+  waiter.overdue = waiter.until <= now_;
+  std::vector<ReceivedMessage> messages = LeaseReady(partition, waiter);
+  if (!messages.empty() || (waiter.overdue && !AwaitsFill(partition))) {
     return Reply(request, ReceiveReply{partition.id, std::move(messages)});
   }
   if (static_cast<size_t>(partition.waiting) >= limits.max_waiters) {
     return Reply(request, TooManyWaiters(limits.max_waiters));
   }
-  Park(request, partition,
-       {.overdue = overdue,
-        .limit = command.max_messages,
-        .visibility_timeout = command.visibility_timeout,
-        .until = until});
+  Park(request, partition, std::move(waiter));
 }
 
 void ShardState::Impl::Run(RequestId, const CancelReceive& command) {
@@ -53,13 +52,14 @@ void ShardState::Impl::Run(RequestId, const CancelReceive& command) {
   if (it != waiters.end()) Unpark(command.request, it->second);
 }
 
-std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
-    Partition& partition, int32_t max_messages, std::optional<absl::Duration> visibility_timeout) {
+std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(Partition& partition,
+                                                          const Waiter& waiter) {
   std::vector<ReceivedMessage> received;
   std::vector<std::pair<MessageSeq, Message*>>
       still_ready;  // received with a visibility timeout of 0
-  const absl::Duration timeout = visibility_timeout.value_or(partition.config->visibility_timeout);
-  while (static_cast<int32_t>(received.size()) < max_messages &&
+  const absl::Duration timeout =
+      waiter.visibility_timeout.value_or(partition.config->visibility_timeout);
+  while (static_cast<int32_t>(received.size()) < waiter.limit &&
          partition.in_flight() < limits.max_in_flight) {
     const auto [seq, message] = FrontLiveReady(partition);
     if (message == nullptr) break;
@@ -71,7 +71,7 @@ std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
       continue;
     }
     partition.PopReady();
-    received.push_back(Lease(partition, seq, *message, timeout));
+    received.push_back(Lease(partition, seq, *message, timeout, waiter.consumer));
     if (message->state == MessageState::kReady) still_ready.emplace_back(seq, message);
   }
   // Only now, so that one receive gives a message once.
@@ -80,7 +80,8 @@ std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(
 }
 
 ReceivedMessage ShardState::Impl::Lease(Partition& partition, MessageSeq seq, Message& message,
-                                        absl::Duration visibility_timeout) {
+                                        absl::Duration visibility_timeout,
+                                        const std::string& consumer) {
   ++message.receive_count;
   ++partition.totals.received;
   message.leased_at = now_;
@@ -101,11 +102,13 @@ ReceivedMessage ShardState::Impl::Lease(Partition& partition, MessageSeq seq, Me
     row->meta.visible_at = received.visible_at;
     row->meta.in_flight = hidden;
     row->keep_content = true;
+    row->consumer = consumer;
     received.content = row->content;
   } else {
     AppendEvent& event = Append(EventKind::kLeased, partition, seq);
     event.receive_count = message.receive_count;
     event.visible_at = received.visible_at;
+    event.consumer = consumer;
   }
   return received;
 }
@@ -143,7 +146,7 @@ void ShardState::Impl::Park(RequestId request, Partition& partition, Waiter wait
     timers.Push({waiter.until, TimerKind::kWaiter, request.value(), &partition});
   }
   partition.waiters.PushBack(request);
-  waiters.emplace(request, waiter);
+  waiters.emplace(request, std::move(waiter));
 }
 
 void ShardState::Impl::Unpark(RequestId request, const Waiter& waiter) {
@@ -171,8 +174,7 @@ void ShardState::Impl::ServeWaiters(Partition& partition) {
       if (taken == 0) continue;  // All ready ones had expired.
       Reply(request, TakeReply{taken});
     } else {
-      std::vector<ReceivedMessage> messages =
-          LeaseReady(partition, waiter.limit, waiter.visibility_timeout);
+      std::vector<ReceivedMessage> messages = LeaseReady(partition, waiter);
       if (messages.empty()) {
         if (partition.ready() > 0) return;  // A limit is reached, of messages in flight or moving.
         continue;

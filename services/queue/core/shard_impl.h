@@ -16,6 +16,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct Waiter {
   int32_t limit = 1;
   std::optional<absl::Duration> visibility_timeout;
   Instant until = kLongAgo;
+  std::string consumer;
+  std::string attempt_id;
 };
 
 // A transfer that this shard has accepted and must recognise when it is repeated.
@@ -120,10 +123,9 @@ struct ShardState::Impl {
   // ---- receive.cc ----
   void Run(RequestId request, const Receive& command);
   void Run(RequestId request, const CancelReceive& command);
-  std::vector<ReceivedMessage> LeaseReady(Partition& partition, int32_t max_messages,
-                                          std::optional<absl::Duration> visibility_timeout);
+  std::vector<ReceivedMessage> LeaseReady(Partition& partition, const Waiter& waiter);
   ReceivedMessage Lease(Partition& partition, MessageSeq seq, Message& message,
-                        absl::Duration visibility_timeout);
+                        absl::Duration visibility_timeout, const std::string& consumer);
   // The next ready message that is not expired; it stays in its place.
   std::pair<MessageSeq, Message*> FrontLiveReady(Partition& partition);
   // The same, taken out of the ready window.

@@ -248,6 +248,12 @@ int64_t ShardState::LiveInSegment(SegmentNo segment) const {
   return it == impl_->live_in_segment.end() ? 0 : it->second;
 }
 
+int64_t ShardState::DeduplicationsInSegment(SegmentNo) const { return 0; }
+
+std::vector<GroupStatus> ShardState::Groups(PartitionId, absl::string_view, size_t) const {
+  return {};
+}
+
 PartitionStats ShardState::Stats(PartitionId partition) const {
   Partition* found = impl_->FindPartition(partition);
   return found == nullptr ? PartitionStats{} : impl_->StatsOf(*found);

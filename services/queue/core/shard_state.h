@@ -25,8 +25,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/queue/core/command.h"
 #include "services/queue/core/decision.h"
@@ -43,12 +45,35 @@ struct PartitionStats {
   // No live message was sent before. Exact for the explicit ones; the backlog may have lost its oldest since.
   std::optional<absl::Time> oldest_sent_at;
   int64_t waiting_receives = 0;
+  // FIFO: of `ready`, those that stand behind a message of their group that is in flight, delayed or moving. Those in the store
+  // are not looked at.
+  int64_t blocked = 0;
+  // Message groups of the explicit messages.
+  int64_t groups = 0;
   // Totals.
   int64_t sent = 0;
   int64_t received = 0;
   int64_t deleted = 0;
   int64_t dead_lettered = 0;
   int64_t expired = 0;
+};
+
+// A message group of a partition at one instant. Messages in the store are not counted.
+struct GroupStatus {
+  std::string group;
+  int64_t ready = 0;
+  int64_t in_flight = 0;  // those on their way to another queue included
+  int64_t delayed = 0;
+  // FIFO: the first message of the group that is hidden, while there is one: nothing behind it is received.
+  struct Blocker {
+    MessageSeq seq;
+    std::optional<absl::Time> since;  // its newest receive; unset: it is delayed
+    absl::Time until;                 // end of its visibility timeout or delay; InfiniteFuture: it is being moved elsewhere
+    int32_t receive_count = 0;
+    std::string consumer;  // who received it; empty: not known (any more)
+  };
+  std::optional<Blocker> blocker;
+  bool noisy = false;  // a fair queue puts others first
 };
 
 class ShardState {
@@ -76,11 +101,17 @@ class ShardState {
   // Live messages whose newest row stands in `segment`, and accepted transfers recorded there: 0 means it may be dropped, if
   // every older segment was: an event must not go before the row that it is about.
   int64_t LiveInSegment(SegmentNo segment) const;
+  // Of them, deduplication ids that are remembered by the segment's rows; all are forgotten within five minutes. Until then the
+  // segment must not be copied forward.
+  int64_t DeduplicationsInSegment(SegmentNo segment) const;
 
   // Zeros for a partition that the shard has not seen. Applies nothing: what came due after the last Decide still stands in
   // its old state.
   PartitionStats Stats(PartitionId partition) const;
   std::vector<PartitionId> Partitions() const;
+  // The partition's groups with explicit messages whose ids are above `after_group`, at most `limit`, in the order of ids.
+  std::vector<GroupStatus> Groups(PartitionId partition, absl::string_view after_group,
+                                  size_t limit) const;
 
  private:
   friend class RecoveryBuilder;

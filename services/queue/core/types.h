@@ -61,6 +61,12 @@ struct MessageContent {
 };
 using ContentPtr = std::shared_ptr<const MessageContent>;
 
+// What names a message in the deduplication of a FIFO queue.
+struct DeduplicationMeta {
+  std::string deduplication_id;
+  std::string message_id;
+};
+
 // What the core knows of a message.
 struct MessageMeta {
   MessageSeq seq;
@@ -71,7 +77,14 @@ struct MessageMeta {
   std::optional<absl::Time> first_received_at;
   bool in_flight = false;            // leased by a receive of this queue, not merely delayed
   std::optional<TransferId> transfer;  // it came by dead-lettering or redrive
+  // As read from the store. An append leaves the next two unset: its content has them.
+  std::string message_group_id;  // empty: none
+  // Told by ShardLog::ReadMetas only. Null: the message has no deduplication id.
+  std::shared_ptr<const DeduplicationMeta> deduplication;
 };
+
+// Over which messages of a FIFO queue a deduplication id is looked for.
+enum class DeduplicationScope : int16_t { kQueue = 1, kMessageGroup = 2 };
 
 // The attributes of a queue that the core obeys. An immutable snapshot; a change makes a new one with a higher version.
 struct QueueConfig {
@@ -80,6 +93,10 @@ struct QueueConfig {
   absl::Duration visibility_timeout = absl::Seconds(30);
   absl::Duration delay = absl::ZeroDuration();
   absl::Duration retention = absl::Hours(96);
+  // Message groups keep their order, one receiver at a time, and repeated sends are recognised. Never changes. Every message
+  // then has a group id and a deduplication id (content-based: the api layer fills it with the SHA-256 of the body).
+  bool fifo = false;
+  DeduplicationScope deduplication_scope = DeduplicationScope::kQueue;
   // Redrive policy with its target resolved. Absent target (no policy, or the dead-letter queue does not exist): messages
   // stay in this queue however often they were received.
   struct Redrive {

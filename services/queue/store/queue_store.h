@@ -179,7 +179,7 @@ class ShardLog {
   // opened again.
   using EventVisitor = absl::FunctionRef<absl::Status(core::SegmentNo, const core::AppendEvent&)>;
   virtual absl::Status ReadEvents(EventVisitor visit) = 0;
-  // Without contents.
+  // Without contents, but with what names a message in its group and in the deduplication.
   using MetaVisitor =
       absl::FunctionRef<absl::Status(core::PartitionId, core::LogNo, const core::MessageMeta&)>;
   virtual absl::Status ReadMetas(MetaVisitor visit) = 0;

@@ -119,7 +119,11 @@ TYPED_TEST(StoreConformance, EveryFieldOfAMessageComesBack) {
       EXPECT_EQ(meta.first_received_at, message.meta.first_received_at);
       EXPECT_TRUE(meta.in_flight);
       EXPECT_EQ(meta.transfer, message.meta.transfer);
+      EXPECT_EQ(meta.message_group_id, "group-\u00fc");
     }
+    ASSERT_NE(metas[0].meta.deduplication, nullptr);
+    EXPECT_EQ(metas[0].meta.deduplication->deduplication_id, "dedup");
+    EXPECT_EQ(metas[0].meta.deduplication->message_id, message.content->message_id);
   }
 }
 
@@ -133,6 +137,8 @@ TYPED_TEST(StoreConformance, WhatAMessageDoesNotHaveStaysAbsent) {
   EXPECT_EQ(read[0].content->message_group_id, "");
   EXPECT_EQ(read[0].content->dead_letter_source_arn, "");
   EXPECT_FALSE(read[0].meta.first_received_at.has_value());
+  EXPECT_EQ(this->Metas()[0].meta.message_group_id, "");
+  EXPECT_EQ(this->Metas()[0].meta.deduplication, nullptr);
   EXPECT_FALSE(read[0].meta.transfer.has_value());
   EXPECT_FALSE(read[0].meta.in_flight);
 }

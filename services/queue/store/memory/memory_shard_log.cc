@@ -10,8 +10,10 @@
 namespace weir::queue::store {
 namespace {
 
-core::MessageMeta RoundedMeta(core::MessageMeta meta, core::SegmentNo segment) {
+core::MessageMeta RoundedMeta(core::MessageMeta meta, core::SegmentNo segment,
+                              const core::MessageContent& content) {
   meta.segment = segment;
+  meta.message_group_id = content.message_group_id;
   meta.sent_at = MemoryDatabase::Rounded(meta.sent_at);
   meta.visible_at = MemoryDatabase::Rounded(meta.visible_at);
   if (meta.first_received_at.has_value()) {
@@ -79,7 +81,12 @@ class MemoryShardLog final : public ShardLog {
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
       for (const MemoryMessageRow& row : segment.messages) {
-        if (absl::Status status = visit(row.partition, row.log_no, row.meta); !status.ok()) {
+        core::MessageMeta meta = row.meta;
+        if (!row.content->deduplication_id.empty()) {
+          meta.deduplication = std::make_shared<const core::DeduplicationMeta>(
+              core::DeduplicationMeta{row.content->deduplication_id, row.content->message_id});
+        }
+        if (absl::Status status = visit(row.partition, row.log_no, meta); !status.ok()) {
           open_ = false;
           return status;
         }
@@ -186,7 +193,8 @@ class MemoryShardLog final : public ShardLog {
     MemorySegment& segment = shard.segments.at(active_);
     for (const core::AppendMessage& message : batch.messages) {
       segment.messages.push_back({message.log_no, message.partition,
-                                  RoundedMeta(message.meta, active_), message.content});
+                                  RoundedMeta(message.meta, active_, *message.content),
+                                  message.content});
       RaiseNextLogNo(message.log_no);
     }
     for (core::AppendEvent event : batch.events) {

@@ -3,6 +3,7 @@
 #include <endian.h>
 
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -269,11 +270,31 @@ bool LooksLikeEvent(absl::Span<const PgField> f) {
          HasLength(f[6], 2) && IsInt64OrNull(f[7]) && f[8].length == f[7].length;
 }
 
+// The columns up to the message id.
+constexpr size_t kMessageIdColumn = 10;
+
 bool LooksLikeMeta(absl::Span<const PgField> f) {
-  return f.size() >= kMetaColumnCount && HasLength(f[0], 8) && HasLength(f[1], 8) &&
+  return f.size() > kMessageIdColumn && HasLength(f[0], 8) && HasLength(f[1], 8) &&
          HasLength(f[2], 8) && HasLength(f[3], 8) && HasLength(f[4], 8) && IsInt64OrNull(f[5]) &&
          IsInt64OrNull(f[6]) && f[7].length == f[6].length && HasLength(f[8], 4) &&
          HasLength(f[9], 1);
+}
+
+StoredMessage MetaFrom(absl::Span<const PgField> f, core::SegmentNo segment) {
+  StoredMessage message;
+  message.log_no = core::LogNo(Int64At(f, 0));
+  message.partition = core::PartitionId(Int64At(f, 1));
+  core::MessageMeta& meta = message.meta;
+  meta.seq = core::MessageSeq(Int64At(f, 2));
+  meta.segment = segment;
+  meta.sent_at = TimeAt(f, 3);
+  meta.visible_at = TimeAt(f, 4);
+  if (!f[5].is_null()) meta.first_received_at = TimeAt(f, 5);
+  meta.transfer = TransferAt(f, 6);
+  meta.receive_count = Int32At(f, 8);
+  meta.in_flight = *f[9].data != 0;
+  meta.message_group_id = StringAt(f, 11);
+  return message;
 }
 
 }  // namespace
@@ -335,27 +356,24 @@ absl::StatusOr<core::AppendEvent> DecodeEvent(absl::Span<const PgField> f) {
 }
 
 absl::StatusOr<StoredMessage> DecodeMeta(absl::Span<const PgField> f, core::SegmentNo segment) {
-  if (!LooksLikeMeta(f)) return UnexpectedRow("no message");
-  StoredMessage message;
-  message.log_no = core::LogNo(Int64At(f, 0));
-  message.partition = core::PartitionId(Int64At(f, 1));
-  core::MessageMeta& meta = message.meta;
-  meta.seq = core::MessageSeq(Int64At(f, 2));
-  meta.segment = segment;
-  meta.sent_at = TimeAt(f, 3);
-  meta.visible_at = TimeAt(f, 4);
-  if (!f[5].is_null()) meta.first_received_at = TimeAt(f, 5);
-  meta.transfer = TransferAt(f, 6);
-  meta.receive_count = Int32At(f, 8);
-  meta.in_flight = *f[9].data != 0;
+  if (f.size() != kMetaColumnCount || !LooksLikeMeta(f) ||
+      (!f[12].is_null() && !HasLength(f[kMessageIdColumn], kUuidBytes))) {
+    return UnexpectedRow("no message");
+  }
+  StoredMessage message = MetaFrom(f, segment);
+  if (!f[12].is_null()) {
+    message.meta.deduplication = std::make_shared<const core::DeduplicationMeta>(
+        core::DeduplicationMeta{StringAt(f, 12), FormatUuid(f[kMessageIdColumn].bytes())});
+  }
   return message;
 }
 
 absl::StatusOr<StoredMessage> DecodeMessage(absl::Span<const PgField> f, core::SegmentNo segment) {
-  if (f.size() != kMessageColumnCount || !HasLength(f[10], kUuidBytes) || f[15].is_null()) {
+  if (f.size() != kMessageColumnCount || !LooksLikeMeta(f) ||
+      !HasLength(f[kMessageIdColumn], kUuidBytes) || f[15].is_null()) {
     return UnexpectedRow("no message");
   }
-  WEIR_ASSIGN_OR_RETURN(StoredMessage message, DecodeMeta(f, segment));
+  StoredMessage message = MetaFrom(f, segment);
   auto content = std::make_shared<core::MessageContent>();
   content->message_id = FormatUuid(f[10].bytes());
   content->message_group_id = StringAt(f, 11);

@@ -42,11 +42,12 @@ struct PgField {
 inline constexpr absl::string_view kEventColumns =
     "log_no, partition_id, seq, at, visible_at, receive_count, kind, source_partition, source_seq";
 inline constexpr size_t kEventColumnCount = 9;
+// What recovery needs. The message id only where there is a deduplication id: it is what a repeated send is answered with.
 inline constexpr absl::string_view kMetaColumns =
     "log_no, partition_id, seq, sent_at, visible_at, first_received_at, source_partition, source_seq, "
-    "receive_count, in_flight";
-inline constexpr size_t kMetaColumnCount = 10;
-// The meta columns first.
+    "receive_count, in_flight, CASE WHEN deduplication_id IS NOT NULL THEN message_id END, "
+    "message_group_id, deduplication_id";
+inline constexpr size_t kMetaColumnCount = 13;
 inline constexpr absl::string_view kMessageColumns =
     "log_no, partition_id, seq, sent_at, visible_at, first_received_at, source_partition, source_seq, "
     "receive_count, in_flight, message_id, message_group_id, deduplication_id, "
