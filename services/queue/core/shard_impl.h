@@ -188,6 +188,10 @@ struct ShardState::Impl {
   void ArmSweep(Partition& partition, Instant sent_at);
   void ArmSweepAt(Partition& partition, Instant due);
 
+  // ---- browse.cc ----
+  BrowsePage BrowseIn(Partition& partition, MessageSeq after, size_t limit,
+                      const BrowseFilter& filter) const;
+
   // ---- segments.cc ----
   void Run(RequestId request, const CopyForward& command);
   void CopyRow(const CopyForward& command, const CopyForward::Row& row);

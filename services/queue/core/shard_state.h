@@ -76,6 +76,24 @@ struct GroupStatus {
   bool noisy = false;  // a fair queue puts others first
 };
 
+// What Browse looks for.
+struct BrowseFilter {
+  bool ready = true;
+  bool in_flight = true;
+  bool delayed = true;
+};
+struct BrowsedMessage {
+  enum class State { kReady, kDelayed, kInFlight };  // as counted in PartitionStats
+  MessageMeta meta;
+  State state = State::kReady;
+};
+struct BrowsePage {
+  std::vector<BrowsedMessage> messages;  // explicit ones, in the order of seq
+  bool complete = false;                 // there are no further explicit ones
+  // Untouched messages that were asked for stand in the store from here on, and nowhere before. Unset: there are none.
+  std::optional<MessageSeq> untouched_from;
+};
+
 class ShardState {
  public:
   // An empty shard whose next row gets `next_log_no` and goes to `active_segment`.
@@ -112,6 +130,12 @@ class ShardState {
   // The partition's groups with explicit messages whose ids are above `after_group`, at most `limit`, in the order of ids.
   std::vector<GroupStatus> Groups(PartitionId partition, absl::string_view after_group,
                                   size_t limit) const;
+  // The explicit messages above `after`, the lowest `limit` of those that `filter` lets through, and where the untouched ones
+  // begin. Leaves out what has expired. O(explicit messages of the partition).
+  BrowsePage Browse(PartitionId partition, MessageSeq after, size_t limit,
+                    const BrowseFilter& filter) const;
+  // A row that was read from the store is that of a message which is untouched, so ready, and has not expired.
+  bool IsUntouched(PartitionId partition, const MessageMeta& meta) const;
 
  private:
   friend class RecoveryBuilder;

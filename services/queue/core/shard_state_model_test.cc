@@ -23,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
+#include "services/queue/core/backlog.h"
 #include "services/queue/core/shard_state.h"
 #include "services/queue/core/testing/print.h"
 #include "services/queue/core/testing/reference_model.h"
@@ -209,6 +210,7 @@ class Simulation {
       break;
     }
     CheckSegments();
+    if (OneIn(4)) CheckBrowse();
   }
 
   void DoSend() {
@@ -457,6 +459,51 @@ class Simulation {
       }
     }
     if (live[SegmentNo()] != 0) Fault("a live message has no row");
+  }
+
+  // Explicit messages page by page and the untouched ones from the store are all that live.
+  void CheckBrowse() {
+    const PartitionId id = AnyPartition();
+    const BrowseFilter filter{
+        .ready = !OneIn(4), .in_flight = !OneIn(4), .delayed = !OneIn(4)};
+    std::map<MessageSeq, BrowsedMessage::State> seen;
+    BrowsePage page;
+    for (MessageSeq after; !page.complete;) {
+      page = ticked_.Browse(id, after, static_cast<size_t>(1 + Random(3)), filter);
+      for (const BrowsedMessage& message : page.messages) {
+        if (message.meta.seq <= after) Fault("browse goes back");
+        after = message.meta.seq;
+        seen[after] = message.state;
+      }
+    }
+    const std::optional<MessageSeq> untouched_from =
+        ticked_.Browse(id, MessageSeq(), 1, filter).untouched_from;
+    for (const MessageMeta& meta : store_.Metas(id)) {
+      if (!filter.ready || !ticked_.IsUntouched(id, meta)) continue;
+      if (meta.seq < untouched_from.value_or(Backlog::kNowhere)) Fault("browse begins too late");
+      if (!seen.emplace(meta.seq, BrowsedMessage::State::kReady).second) {
+        Fault("browse shows a message twice");
+      }
+    }
+    std::map<MessageSeq, BrowsedMessage::State> expected;
+    const auto partition = model_.partitions().find(id);
+    if (partition != model_.partitions().end()) {
+      for (const auto& [seq, message] : partition->second.messages) {
+        const BrowsedMessage::State state = BrowsedStateOf(message.state);
+        if (!filter.ready && state == BrowsedMessage::State::kReady) continue;
+        if (!filter.delayed && state == BrowsedMessage::State::kDelayed) continue;
+        if (!filter.in_flight && state == BrowsedMessage::State::kInFlight) continue;
+        const bool expired = message.sent_at + ConfigOf(id)->retention <= now_;
+        if (!expired || message.state == ReferenceModel::State::kMoving) expected[seq] = state;
+      }
+    }
+    if (seen != expected) Fault(absl::StrCat("browse of partition ", id.value(), " differs"));
+  }
+
+  static BrowsedMessage::State BrowsedStateOf(ReferenceModel::State state) {
+    if (state == ReferenceModel::State::kReady) return BrowsedMessage::State::kReady;
+    return state == ReferenceModel::State::kDelayed ? BrowsedMessage::State::kDelayed
+                                                    : BrowsedMessage::State::kInFlight;
   }
 
   // ---- The end of a run ----

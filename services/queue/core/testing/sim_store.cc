@@ -50,6 +50,10 @@ Refill SimStore::Read(const NeedRefill& need, size_t max_messages, LogNo next_lo
   return refill;
 }
 
+std::vector<MessageMeta> SimStore::Metas(PartitionId partition) const {
+  return Read({.partition = partition}, SIZE_MAX, LogNo()).messages;
+}
+
 CopyForward SimStore::ReadSegment(SegmentNo number) const {
   CopyForward copy{.segment = number};
   for (const Segment& segment : segments_) {

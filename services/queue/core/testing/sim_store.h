@@ -26,6 +26,8 @@ class SimStore {
   // The answer of effect NeedRefill: at most `max_messages` of the newest rows, in seq order.
   // `next_log_no`: above every row.
   Refill Read(const NeedRefill& need, size_t max_messages, LogNo next_log_no) const;
+  // All newest rows of the partition, in seq order, those of messages that are gone too.
+  std::vector<MessageMeta> Metas(PartitionId partition) const;
   CopyForward ReadSegment(SegmentNo segment) const;
   // Where the message's newest row stands; segment 0: nowhere.
   SegmentNo NewestRow(MessageSeq seq) const;
