@@ -80,10 +80,7 @@ class CrashTest : public testing::Test {
     const auto violations = ledger_.Check();
     EXPECT_TRUE(violations.empty()) << Describe(violations);
     const Ledger::Totals totals = ledger_.totals();
-    std::printf("%d rounds: %ld sends acknowledged, %ld unknown, %ld surely failed; %ld deliveries, %ld "
-                "again, %ld dead-lettered; %ld deletes\n",
-                rounds, totals.acknowledged, totals.unknown_sends, totals.surely_failed,
-                totals.deliveries, totals.redeliveries, totals.dead_lettered, totals.deletes_answered);
+    std::printf("%d rounds: %s\n", rounds, Describe(totals).c_str());
     for (const auto& [name, count] : load.errors()) std::printf("  %s: %ld\n", name.c_str(), count);
     EXPECT_GT(totals.acknowledged, 20 * rounds);
     EXPECT_GT(totals.dead_lettered, 0);

@@ -7,6 +7,7 @@
 #include <random>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/clock.h"
@@ -24,6 +25,10 @@ using Outcome = Ledger::Outcome;
 // A pause between two tries while the service is away.
 constexpr absl::Duration kBackOff = absl::Milliseconds(10);
 constexpr int kBatch = 10;
+// Of FIFO queues: how many groups have messages, and until when and how many sends back a sender repeats one.
+constexpr int kGroups = 6;
+constexpr absl::Duration kRepeatWithin = absl::Minutes(2);
+constexpr size_t kRepeatable = 100;
 
 Outcome OutcomeOfReason(ErrorReason reason) {
   if (reason == ErrorReason::kUnspecified) return Outcome::kUnknown;
@@ -99,9 +104,16 @@ class Load::Client {
 
   Client(Load& load, const Endpoint& endpoint) : load_(load), endpoint_(endpoint) {}
 
+  struct Outgoing {
+    std::string body;
+    std::string group;
+    std::string deduplication_id;
+    Outcome outcome = Outcome::kUnknown;  // of the last send with its deduplication id
+  };
+
   // Each answers whether the service answered.
-  bool Send(const std::string& queue, const std::string& body);
-  bool SendBatch(const std::string& queue, const std::vector<std::string>& bodies);
+  bool Send(const std::string& queue, Outgoing& message);
+  bool SendBatch(const std::string& queue, std::vector<Outgoing>& messages);
   bool Receive(const LoadQueue& queue, int max_messages, absl::Duration wait,
                absl::Duration visibility_timeout, std::vector<Held>* received);
   void Delete(const Held& held);
@@ -118,6 +130,9 @@ class Load::Client {
   template <typename Request, typename Response>
   grpc::Status Call(Method<Request, Response> method, const Request& request, Response* response,
                     absl::Duration wait = absl::ZeroDuration());
+  static void Fill(const Outgoing& message, q::OutgoingMessage* out);
+  void Record(const std::string& queue, int64_t batch, const q::SentMessage* sent,
+              const Outgoing& message);
 
   Load& load_;
   const Endpoint& endpoint_;
@@ -142,41 +157,65 @@ grpc::Status Load::Client::Call(Method<Request, Response> method, const Request&
   return status;
 }
 
-bool Load::Client::Send(const std::string& queue, const std::string& body) {
+void Load::Client::Fill(const Outgoing& message, q::OutgoingMessage* out) {
+  out->set_body(message.body);
+  out->set_message_group_id(message.group);
+  out->set_message_deduplication_id(message.deduplication_id);
+}
+
+// `sent`: null when there was no answer.
+void Load::Client::Record(const std::string& queue, int64_t batch, const q::SentMessage* sent,
+                          const Outgoing& message) {
+  Ledger::Submission submission{.queue = queue,
+                                .body = message.body,
+                                .at = at_,
+                                .outcome = message.outcome,
+                                .group = message.group,
+                                .deduplication_id = message.deduplication_id,
+                                .batch = batch};
+  if (sent != nullptr) {
+    submission.message_id = sent->message_id();
+    submission.sequence_number = sent->sequence_number();
+  }
+  load_.ledger_.Sent(submission);
+}
+
+bool Load::Client::Send(const std::string& queue, Outgoing& message) {
   q::SendMessageRequest request;
   request.mutable_queue()->set_name(queue);
-  request.mutable_message()->set_body(body);
+  Fill(message, request.mutable_message());
   q::SendMessageResponse response;
   const grpc::Status status = Call(&q::QueueService::Stub::SendMessage, request, &response);
-  load_.ledger_.Sent(queue, body, at_, OutcomeOf(status), response.message().message_id());
-  if (status.ok()) load_.NoteSent(1);
+  const bool repeated = message.outcome == Outcome::kOk;
+  message.outcome = OutcomeOf(status);
+  Record(queue, 0, status.ok() ? &response.message() : nullptr, message);
+  if (status.ok() && !repeated) load_.NoteSent(1);
   return status.ok();
 }
 
-bool Load::Client::SendBatch(const std::string& queue, const std::vector<std::string>& bodies) {
+bool Load::Client::SendBatch(const std::string& queue, std::vector<Outgoing>& messages) {
   q::SendMessageBatchRequest request;
   request.mutable_queue()->set_name(queue);
-  for (const std::string& body : bodies) {
+  for (const Outgoing& message : messages) {
     auto& entry = *request.add_entries();
     entry.set_id(absl::StrCat(request.entries_size() - 1));
-    entry.mutable_message()->set_body(body);
+    Fill(message, entry.mutable_message());
   }
   q::SendMessageBatchResponse response;
   const grpc::Status status = Call(&q::QueueService::Stub::SendMessageBatch, request, &response);
-  if (!status.ok()) {
-    for (const auto& body : bodies) load_.ledger_.Sent(queue, body, at_, OutcomeOf(status), "");
-    return false;
-  }
-  for (const auto& sent : response.successful()) {
-    load_.ledger_.Sent(queue, bodies.at(std::stoul(sent.id())), at_, Outcome::kOk,
-                       sent.message().message_id());
-  }
+  std::vector<const q::SentMessage*> sent(messages.size(), nullptr);
+  const int64_t repeated = absl::c_count_if(
+      messages, [](const Outgoing& message) { return message.outcome == Outcome::kOk; });
+  for (Outgoing& message : messages) message.outcome = OutcomeOf(status);
+  for (const auto& success : response.successful()) sent.at(std::stoul(success.id())) = &success.message();
   for (const auto& failed : response.failed()) {
-    load_.ledger_.Sent(queue, bodies.at(std::stoul(failed.id())), at_,
-                       OutcomeOfReason(static_cast<ErrorReason>(failed.reason())), "");
+    messages.at(std::stoul(failed.id())).outcome =
+        OutcomeOfReason(static_cast<ErrorReason>(failed.reason()));
   }
-  load_.NoteSent(response.successful_size());
-  return true;
+  const int64_t batch = load_.NextBatch();
+  for (size_t i = 0; i < messages.size(); ++i) Record(queue, batch, sent[i], messages[i]);
+  load_.NoteSent(std::max<int64_t>(response.successful_size() - repeated, 0));
+  return status.ok();
 }
 
 bool Load::Client::Receive(const LoadQueue& queue, int max_messages, absl::Duration wait,
@@ -189,6 +228,8 @@ bool Load::Client::Receive(const LoadQueue& queue, int max_messages, absl::Durat
   q::ReceiveMessagesResponse response;
   const grpc::Status status =
       Call(&q::QueueService::Stub::ReceiveMessages, request, &response, wait);
+  if (OutcomeOf(status) == Outcome::kUnknown) load_.ledger_.ReceiveUnanswered(queue.name, at_);
+  const int64_t batch = load_.NextBatch();
   for (const auto& message : response.messages()) {
     received->push_back({queue.name, message.receipt_handle(),
                          load_.ledger_.Delivered({.queue = queue.name,
@@ -196,7 +237,10 @@ bool Load::Client::Receive(const LoadQueue& queue, int max_messages, absl::Durat
                                                   .message_id = message.message_id(),
                                                   .receive_count = message.receive_count(),
                                                   .visibility_timeout = visibility_timeout,
-                                                  .at = at_})});
+                                                  .at = at_,
+                                                  .group = message.message_group_id(),
+                                                  .sequence_number = message.sequence_number(),
+                                                  .batch = batch})});
   }
   return status.ok();
 }
@@ -261,6 +305,7 @@ absl::Status Load::Client::Create(const LoadQueue& queue) {
   request.mutable_queue()->set_name(queue.name);
   auto& attributes = *request.mutable_attributes();
   attributes.mutable_visibility_timeout()->set_seconds(absl::ToInt64Seconds(queue.visibility_timeout));
+  if (queue.fifo) attributes.set_fifo_queue(true);
   if (queue.max_receive_count > 0) {
     auto& policy = *attributes.mutable_redrive_policy();
     policy.set_dead_letter_queue_arn(
@@ -279,7 +324,10 @@ Load::Load(Options options, const Endpoint& endpoint, Ledger& ledger)
       ledger_(ledger),
       started_(SystemClock().Monotonic()) {
   for (const LoadQueue& queue : options_.queues) {
-    ledger_.AddQueue(queue.name, queue.dead_letter_queue, queue.max_receive_count);
+    ledger_.AddQueue({.name = queue.name,
+                      .dead_letter_queue = queue.dead_letter_queue,
+                      .max_receive_count = queue.max_receive_count,
+                      .fifo = queue.fifo});
   }
 }
 
@@ -355,24 +403,89 @@ absl::Duration Load::slowest_error() const {
   return slowest_error_;
 }
 
+// What one sender sends. Within a FIFO queue it also repeats: what was not answered mostly, what was answered now and then.
+class Load::Sender {
+ public:
+  Sender(Load& load, const Endpoint& endpoint, uint64_t number)
+      : load_(load), client_(load, endpoint), gen_(load.options_.seed * 1'000 + number) {}
+
+  // Whether the service answered.
+  bool SendSome(const LoadQueue& queue);
+  const LoadQueue& AnyQueue() {
+    return load_.options_.queues[absl::Uniform<size_t>(gen_, 0, load_.options_.queues.size())];
+  }
+
+ private:
+  struct Sent {
+    Client::Outgoing message;
+    absl::Duration first_at;
+  };
+  Client::Outgoing Next(const LoadQueue& queue);
+  void Remember(const LoadQueue& queue, const std::vector<Client::Outgoing>& messages,
+                absl::Duration first_at);
+
+  Load& load_;
+  Client client_;
+  std::mt19937_64 gen_;
+  // By queue, those that may be sent once more.
+  std::map<std::string, std::deque<Sent>> sent_;
+};
+
+Load::Client::Outgoing Load::Sender::Next(const LoadQueue& queue) {
+  const std::string key = absl::StrCat("m", load_.next_key_.fetch_add(1));
+  Client::Outgoing message{.body = RandomBody(key, gen_)};
+  if (!queue.fifo) return message;
+  message.group = absl::StrCat("g", absl::Uniform(gen_, 0, kGroups));
+  message.deduplication_id = key;
+  std::deque<Sent>& sent = sent_[queue.name];
+  while (!sent.empty() && load_.Now() - sent.front().first_at > kRepeatWithin) sent.pop_front();
+  if (sent.empty()) return message;
+  const Sent& before = sent[absl::Uniform<size_t>(gen_, 0, sent.size())];
+  if (absl::Bernoulli(gen_, before.message.outcome == Outcome::kOk ? 0.03 : 0.5)) {
+    return before.message;
+  }
+  if (absl::Bernoulli(gen_, 0.01)) {
+    // Another body under the same id: swallowed, unless the first has never arrived.
+    message.group = before.message.group;
+    message.deduplication_id = before.message.deduplication_id;
+    message.outcome = before.message.outcome;
+  }
+  return message;
+}
+
+void Load::Sender::Remember(const LoadQueue& queue, const std::vector<Client::Outgoing>& messages,
+                            absl::Duration first_at) {
+  if (!queue.fifo) return;
+  std::deque<Sent>& sent = sent_[queue.name];
+  for (const Client::Outgoing& message : messages) {
+    const auto before = std::find_if(sent.begin(), sent.end(), [&](const Sent& other) {
+      return other.message.body == message.body;
+    });
+    if (before != sent.end()) {
+      before->message.outcome = message.outcome;
+    } else if (Ledger::KeyOf(message.body) == message.deduplication_id) {
+      sent.push_back({message, first_at});
+      if (sent.size() > kRepeatable) sent.pop_front();
+    }
+  }
+}
+
+bool Load::Sender::SendSome(const LoadQueue& queue) {
+  const int count =
+      absl::Bernoulli(gen_, 0.5) ? 1 : absl::Uniform(absl::IntervalClosed, gen_, 1, kBatch);
+  std::vector<Client::Outgoing> messages;
+  for (int i = 0; i < count; ++i) messages.push_back(Next(queue));
+  const absl::Duration start = load_.Now();
+  const bool answered = count == 1 ? client_.Send(queue.name, messages[0])
+                                   : client_.SendBatch(queue.name, messages);
+  Remember(queue, messages, start);
+  return answered;
+}
+
 void Load::RunSender(const Endpoint& endpoint, uint64_t number) {
-  Client client(*this, endpoint);
-  std::mt19937_64 gen(options_.seed * 1'000 + number);
+  Sender sender(*this, endpoint, number);
   while (Pause(absl::ZeroDuration())) {
-    if (backlog_.load() >= options_.backlog_max) {
-      Pause(kBackOff);
-      continue;
-    }
-    const LoadQueue& queue =
-        options_.queues[absl::Uniform<size_t>(gen, 0, options_.queues.size())];
-    const int count = absl::Bernoulli(gen, 0.5) ? 1 : absl::Uniform(absl::IntervalClosed, gen, 1, kBatch);
-    std::vector<std::string> bodies;
-    for (int i = 0; i < count; ++i) {
-      bodies.push_back(RandomBody(absl::StrCat("m", next_key_.fetch_add(1)), gen));
-    }
-    const bool answered =
-        count == 1 ? client.Send(queue.name, bodies[0]) : client.SendBatch(queue.name, bodies);
-    if (!answered) Pause(kBackOff);
+    if (backlog_.load() >= options_.backlog_max || !sender.SendSome(sender.AnyQueue())) Pause(kBackOff);
   }
 }
 

@@ -37,6 +37,8 @@ struct LoadQueue {
   absl::Duration visibility_timeout = absl::Seconds(2);
   std::string dead_letter_queue;  // listed before the queues that use it
   int max_receive_count = 0;
+  // Its messages have groups and deduplication ids, and sends are repeated, those without an answer above all.
+  bool fifo = false;
 };
 
 class Load {
@@ -76,11 +78,13 @@ class Load {
 
  private:
   class Client;
-  struct Sender;
+  class Sender;
 
   void RunSender(const Endpoint& endpoint, uint64_t number);
   void RunReceiver(const Endpoint& endpoint, uint64_t number);
   void StartClients(const Endpoint& endpoint, int senders, int receivers);
+  // A number that no other batch has.
+  int64_t NextBatch() { return next_batch_.fetch_add(1) + 1; }
   // False: stopped meanwhile.
   bool Pause(absl::Duration duration);
   void NoteError(const grpc::Status& status, absl::Duration took);
@@ -96,6 +100,7 @@ class Load {
 
   std::atomic<int64_t> backlog_{0};
   std::atomic<int64_t> next_key_{0};
+  std::atomic<int64_t> next_batch_{0};
   mutable Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   int64_t sends_answered_ ABSL_GUARDED_BY(mu_) = 0;

@@ -86,10 +86,7 @@ TEST(ZombieTest, AReplicaThatWakesAfterItsShardsWereTakenWritesNothing) {
   const auto violations = ledger.Check();
   EXPECT_TRUE(violations.empty()) << Describe(violations);
   const Ledger::Totals totals = ledger.totals();
-  std::printf("%d rounds: %ld sends acknowledged, %ld unknown, %ld surely failed; %ld deliveries, %ld "
-              "again, %ld dead-lettered; %ld deletes\n",
-              rounds, totals.acknowledged, totals.unknown_sends, totals.surely_failed,
-              totals.deliveries, totals.redeliveries, totals.dead_lettered, totals.deletes_answered);
+  std::printf("%d rounds: %s\n", rounds, Describe(totals).c_str());
   for (const auto& [name, count] : load.errors()) std::printf("  %s: %ld\n", name.c_str(), count);
   EXPECT_GT(load.errors().count("UNAVAILABLE SHARD_NOT_OWNED") +
                 load.errors().count("UNAVAILABLE SHARD_RECOVERING"),
