@@ -6,7 +6,7 @@
 //
 // Commands and replies keep their meaning on the way, with two exceptions: a command's `config` is not sent, since the owner knows
 // the queue's attributes itself (PeerHost looks them up, and reads the registry anew when it does not know the queue or is older
-// than `registry_version`); and instants of this machine are sent as durations from now, since two replicas' clocks differ:
+// than the sender); and instants of this machine are sent as durations from now, since two replicas' clocks differ:
 // Receive::wait_until, which between Peers and PeerHost is in this machine's wall time (`clock.Now()`) on either side, so whoever
 // hands it to a ShardEngine turns it into the shard's time; and deadlines. All other instants are the store's wall time, one clock
 // for all replicas, and are sent as they are.
@@ -30,6 +30,15 @@ namespace weir::queue::engine {
 using AnswerSink = absl::AnyInvocable<void(absl::StatusOr<ShardAnswer>)>;
 using DoneSink = absl::AnyInvocable<void(absl::Status)>;
 
+// What the sender of a command takes for granted of its owner.
+struct SubmitTerms {
+  // Of the sender's list of queues; the owner makes its own at least as new before it decides the command.
+  int64_t registry_version = 0;
+  // Under which the sender believes the shard to be served; under any other it is refused (SHARD_NOT_OWNED). So once a command was
+  // refused, those that were sent behind it on the same terms are refused too, and none overtakes it. 0: any.
+  core::Epoch epoch;
+};
+
 // Thread-safe; no call blocks. A replica is named by the address at which it is reached.
 class Peers {
  public:
@@ -45,8 +54,11 @@ class Peers {
   // Without a sink, and always for commands that have no reply, nobody is told what became of it.
   // Commands that only an owner gives to its own shard are answered INTERNAL (peer/codec.h says which).
   // The id names the request in Cancel; it is never one that a ShardEngine of this process gives out (bit 61 is set).
+  //
+  // `terms` goes along. Commands to one address arrive there in the order of the calls, unless the link broke in between.
   virtual core::RequestId Submit(absl::string_view address, core::ShardId shard,
-                                 int64_t registry_version, core::Command command, ReplySink sink) = 0;
+                                 const SubmitTerms& terms, core::Command command,
+                                 ReplySink sink) = 0;
   // The client of a receive that may be parked there is gone: its sink is called soon. No effect on what was answered already.
   virtual void Cancel(absl::string_view address, core::ShardId shard, core::PartitionId partition,
                       core::RequestId request) = 0;
@@ -69,7 +81,7 @@ class PeerHost {
   // `command` comes without configs, and `shard` may be a number that no shard has. The id names the request in CancelFromPeer;
   // 0: `sink` was called already. A null `sink`: nobody waits for a reply.
   // The messages of a receive that the peer did not take come back as ReleaseLease commands.
-  virtual core::RequestId SubmitFromPeer(core::ShardId shard, int64_t registry_version,
+  virtual core::RequestId SubmitFromPeer(core::ShardId shard, const SubmitTerms& terms,
                                          core::Command command, ReplySink sink) = 0;
   virtual void CancelFromPeer(core::ShardId shard, core::PartitionId partition,
                               core::RequestId request) = 0;

@@ -48,7 +48,18 @@ struct PeekAnswer {
   std::optional<core::MessageSeq> looked_to;
 };
 
-using ShardQuery = std::variant<StatsQuery, PeekQuery>;
-using ShardAnswer = std::variant<StatsAnswer, PeekAnswer>;
+// How the shard itself fares. Answered at once, also while it is read from the store.
+struct LoadQuery {};
+struct LoadAnswer {
+  bool serving = false;  // false: it is being read
+  int64_t waiting_commands = 0;
+  std::optional<absl::Duration> oldest_wait;  // of those; unset: none waits
+  // Of the journal, as of the last commit.
+  int32_t segments = 0;
+  int64_t rows = 0;
+};
+
+using ShardQuery = std::variant<StatsQuery, PeekQuery, LoadQuery>;
+using ShardAnswer = std::variant<StatsAnswer, PeekAnswer, LoadAnswer>;
 
 }  // namespace weir::queue::engine
