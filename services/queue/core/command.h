@@ -70,11 +70,11 @@ struct ChangeVisibility {
   std::vector<Entry> entries;
 };
 
-// The answer of a receive could not be delivered: the message becomes ready at once if that receive is still its newest. The
-// receive stays counted. No reply.
+// Receives whose answers could not be delivered, or whose receiver is gone: each message becomes ready at once if that receive is
+// still its newest. The receives stay counted. No reply.
 struct ReleaseLease {
   PartitionId partition;
-  Receipt receipt;
+  std::vector<Receipt> receipts;
 };
 
 // Removes every message of the partition: ready, in flight, delayed. Messages sent later stay. Parked receives stay parked.

@@ -70,12 +70,14 @@ ChangeVisibilityOutcome ShardState::Impl::ChangeOne(Partition& partition,
 void ShardState::Impl::Run(RequestId, const ReleaseLease& command) {
   Partition* partition = FindPartition(command.partition);
   if (partition == nullptr) return;
-  Message* message = FindLive(*partition, command.receipt.seq);
-  if (message == nullptr || message->state != MessageState::kInFlight ||
-      message->receive_count != command.receipt.receive_count) {
-    return;
+  for (const Receipt& receipt : command.receipts) {
+    Message* message = FindLive(*partition, receipt.seq);
+    if (message == nullptr || message->state != MessageState::kInFlight ||
+        message->receive_count != receipt.receive_count) {
+      continue;
+    }
+    SetVisibleAt(*partition, receipt.seq, *message, now_);
   }
-  SetVisibleAt(*partition, command.receipt.seq, *message, now_);
 }
 
 void ShardState::Impl::SetVisibleAt(Partition& partition, MessageSeq seq, Message& message,

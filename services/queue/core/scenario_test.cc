@@ -258,7 +258,7 @@ class Scenario {
 
   void DoRelease(Fields& fields) {
     const PartitionId queue = TakeQueue(fields);
-    Decide(ReleaseLease{queue, TakeReceipt(fields, queue)});
+    Decide(ReleaseLease{queue, {TakeReceipt(fields, queue)}});
   }
 
   void DoPurge(Fields& fields) { Decide(Purge{TakeQueue(fields)}); }

@@ -266,7 +266,7 @@ class Simulation {
 
   void DoRelease() {
     const Known known = AnyReceipt();
-    Decide(ReleaseLease{.partition = known.partition, .receipt = known.receipt});
+    Decide(ReleaseLease{.partition = known.partition, .receipts = {known.receipt}});
   }
 
   void DoPurge() { Decide(Purge{AnyPartition()}); }

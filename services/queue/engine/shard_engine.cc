@@ -544,20 +544,16 @@ void ShardEngine::Deliver(RequestId request, Reply reply) {
   if (it == pending_.end()) return;
   ReplySink sink = std::move(it->second);
   pending_.erase(it);
-  core::ReceiveReply leased;  // without contents
+  core::ReleaseLease leased;
   if (const auto* receive = std::get_if<core::ReceiveReply>(&reply)) {
     leased.partition = receive->partition;
+    leased.receipts.reserve(receive->messages.size());
     for (const core::ReceivedMessage& message : receive->messages) {
-      leased.messages.push_back({.seq = message.seq, .receive_count = message.receive_count});
+      leased.receipts.push_back({message.seq, message.receive_count});
     }
   }
-  if (!sink(std::move(reply))) GiveBack(leased);
-}
-
-void ShardEngine::GiveBack(const core::ReceiveReply& reply) {
-  for (const core::ReceivedMessage& message : reply.messages) {
-    own_.emplace_back(RequestId(), core::ReleaseLease{reply.partition,
-                                                      {message.seq, message.receive_count}});
+  if (!sink(std::move(reply)) && !leased.receipts.empty()) {
+    own_.emplace_back(RequestId(), std::move(leased));
   }
 }
 

@@ -156,9 +156,8 @@ class ShardEngine {
   bool Refill(const core::NeedRefill& need);
   bool StartTransfers(absl::Span<const core::Transfer> transfers);
   void Release(Group& group);
-  void Deliver(core::RequestId request, core::Reply reply);
   // Releases the leases of a receive that nobody took.
-  void GiveBack(const core::ReceiveReply& reply);
+  void Deliver(core::RequestId request, core::Reply reply);
   bool MaintainSegments();
   bool CopyForwardOldest();
   void FailPending(const absl::Status& status);

@@ -121,8 +121,11 @@ struct CommandPrinter {
     return text;
   }
   std::string operator()(const ReleaseLease& c) const {
-    return absl::StrCat("release partition=", c.partition.value(), " ", c.receipt.seq.value(), "#",
-                        c.receipt.receive_count);
+    std::string text = absl::StrCat("release partition=", c.partition.value());
+    for (const Receipt& r : c.receipts) {
+      absl::StrAppend(&text, " ", r.seq.value(), "#", r.receive_count);
+    }
+    return text;
   }
   std::string operator()(const Purge& c) const {
     return absl::StrCat("purge partition=", c.partition.value());

@@ -94,13 +94,15 @@ void ReferenceModel::Before(const Command& command, const Decision& decision) {
   }
   if (const auto* cancel = std::get_if<CancelReceive>(&command)) waiters_.erase(cancel->request);
   if (const auto* release = std::get_if<ReleaseLease>(&command)) {
-    Message* message = Find(release->partition, release->receipt.seq);
-    if (message != nullptr && message->state == State::kInFlight &&
-        message->receive_count == release->receipt.receive_count &&
-        !IsExpired(PartitionOf(release->partition), *message)) {
-      message->state = State::kReady;
-      message->visible_at = now_;
-      message->paused = false;
+    for (const Receipt& receipt : release->receipts) {
+      Message* message = Find(release->partition, receipt.seq);
+      if (message != nullptr && message->state == State::kInFlight &&
+          message->receive_count == receipt.receive_count &&
+          !IsExpired(PartitionOf(release->partition), *message)) {
+        message->state = State::kReady;
+        message->visible_at = now_;
+        message->paused = false;
+      }
     }
   }
   if (const auto* refill = std::get_if<Refill>(&command)) NoteAnswered(*refill);
