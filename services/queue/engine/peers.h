@@ -26,8 +26,7 @@
 
 namespace weir::queue::engine {
 
-// Takes the answer to a query or an announcement; called exactly once, on any thread; must not block.
-using AnswerSink = absl::AnyInvocable<void(absl::StatusOr<ShardAnswer>)>;
+// As AnswerSink, for an announcement.
 using DoneSink = absl::AnyInvocable<void(absl::Status)>;
 
 // What the sender of a command takes for granted of its owner.

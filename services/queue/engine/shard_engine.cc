@@ -319,7 +319,7 @@ bool ShardEngine::Serve() {
     Group group;
     DecideMail(std::move(mail), group);
     if (!Commit(group, previous)) return false;
-    if (!MaintainSegments()) {
+    if (!MaintainSegments() || !AnswerQueries()) {
       Release(group);
       return false;
     }
@@ -333,7 +333,7 @@ bool ShardEngine::Serve() {
 
 bool ShardEngine::HasInspectors() {
   MutexLock lock(&inspect_mu_);
-  return !inspectors_.empty();
+  return !inspectors_.empty() || !queries_.empty();
 }
 
 void ShardEngine::DecideMail(std::vector<Mail> mail, Group& group) {
@@ -633,9 +633,14 @@ void ShardEngine::FailPending(const absl::Status& status) {
   for (Mail& item : mail) {
     if (item.sink != nullptr) item.sink(status);
   }
-  MutexLock lock(&inspect_mu_);
-  for (auto& [inspector, done] : inspectors_) done->Notify();
-  inspectors_.clear();
+  std::deque<std::pair<ShardQuery, AnswerSink>> queries;
+  {
+    MutexLock lock(&inspect_mu_);
+    for (auto& [inspector, done] : inspectors_) done->Notify();
+    inspectors_.clear();
+    queries.swap(queries_);
+  }
+  for (auto& [query, sink] : queries) sink(status);
 }
 
 }  // namespace weir::queue::engine

@@ -34,6 +34,7 @@
 #include "services/queue/engine/content_cache.h"
 #include "services/queue/engine/engine_metrics.h"
 #include "services/queue/engine/mailbox.h"
+#include "services/queue/engine/shard_query.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::engine {
@@ -111,6 +112,11 @@ class ShardEngine {
   using Inspector = absl::AnyInvocable<void(const core::ShardState&)>;
   absl::Status Inspect(Inspector fn, absl::Time deadline = absl::InfiniteFuture());
 
+  // Asks about the shard. `sink` is called with the answer, soon, on the shard's thread; or with NotServingError, OVERLOADED
+  // (RESOURCE_EXHAUSTED) or the error with which the shard was lost. A PeekQuery is answered within bounds of its own, so with
+  // less than it asks for.
+  void Ask(ShardQuery query, AnswerSink sink);
+
   // The shard's clock: the store's wall time at the take-over, advanced by this machine's monotonic clock. Deadlines in commands
   // are in its terms.
   absl::Time Now() const;
@@ -161,6 +167,12 @@ class ShardEngine {
   bool MaintainSegments();
   bool CopyForwardOldest();
   void FailPending(const absl::Status& status);
+  // False: the store could not be asked.
+  bool AnswerQueries();
+  absl::StatusOr<PeekAnswer> Peek(const PeekQuery& query);
+  // `found` in the order of seq, some without contents; everything up to `seen_to` is among them.
+  absl::StatusOr<PeekAnswer> WithContents(const PeekQuery& query, std::vector<PeekedMessage> found,
+                                          core::MessageSeq seen_to);
   absl::StatusOr<core::RequestId> SubmitVia(
       Mailbox::PutResult (Mailbox::*put)(Mail&), core::Command command, ReplySink sink);
 
@@ -184,6 +196,7 @@ class ShardEngine {
   mutable Mutex inspect_mu_;
   std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors_
       ABSL_GUARDED_BY(inspect_mu_);
+  std::deque<std::pair<ShardQuery, AnswerSink>> queries_ ABSL_GUARDED_BY(inspect_mu_);
   Phase phase_ ABSL_GUARDED_BY(inspect_mu_) = Phase::kTaking;
   // Why the shard is not taken; OK until something is known to stand in the way.
   absl::Status why_not_ ABSL_GUARDED_BY(inspect_mu_);

@@ -8,6 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/queue/core/shard_state.h"
 #include "services/queue/core/types.h"
@@ -61,5 +63,8 @@ struct LoadAnswer {
 
 using ShardQuery = std::variant<StatsQuery, PeekQuery, LoadQuery>;
 using ShardAnswer = std::variant<StatsAnswer, PeekAnswer, LoadAnswer>;
+
+// Takes the answer to a query; called exactly once, on any thread; must not block.
+using AnswerSink = absl::AnyInvocable<void(absl::StatusOr<ShardAnswer>)>;
 
 }  // namespace weir::queue::engine
