@@ -7,10 +7,21 @@
 namespace weir::queue::engine {
 
 absl::Status LeaseKeeper::Start(std::string address, absl::Time deadline) {
-  address_ = std::move(address);
-  WEIR_RETURN_IF_ERROR(Renew(deadline));
+  WEIR_RETURN_IF_ERROR(AdvertiseAt(std::move(address), deadline));
   thread_ = std::thread([this] { Run(); });
   return absl::OkStatus();
+}
+
+absl::Status LeaseKeeper::AdvertiseAt(std::string address, absl::Time deadline) {
+  MutexLock lock(&renewal_mu_);
+  address_ = std::move(address);
+  return Renew(deadline);
+}
+
+absl::Status LeaseKeeper::Leave(absl::Time deadline) {
+  MutexLock lock(&renewal_mu_);
+  leaving_ = true;
+  return Renew(deadline);
 }
 
 void LeaseKeeper::Run() {
@@ -20,6 +31,7 @@ void LeaseKeeper::Run() {
       MutexLock lock(&mu_);
       if (mu_.AwaitWithTimeout([this] { return stopping_; }, period)) return;
     }
+    MutexLock lock(&renewal_mu_);
     const absl::Status renewed = Renew(absl::Now() + period);
     if (!renewed.ok()) {
       observe::Log(observe::Level::kWarning, "lease not renewed", {{"error", renewed.ToString()}});
@@ -29,7 +41,9 @@ void LeaseKeeper::Run() {
 
 absl::Status LeaseKeeper::Renew(absl::Time deadline) {
   const absl::Duration sent = clock_.Monotonic();
-  WEIR_RETURN_IF_ERROR(leases_.RenewReplica(replica_, address_, lease_time_, deadline));
+  WEIR_RETURN_IF_ERROR(leases_.RenewReplica(
+      {.replica = replica_, .address = address_, .lease_time = lease_time_, .leaving = leaving_},
+      deadline));
   const absl::Duration answered = clock_.Monotonic();
   MutexLock lock(&term_mu_);
   // It may have arrived as late as it was answered: then others had a chance in between.

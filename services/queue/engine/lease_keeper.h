@@ -27,6 +27,10 @@ class LeaseKeeper {
 
   // Registers the replica and goes on renewing.
   absl::Status Start(std::string address, absl::Time deadline);
+  // Says in the store from now on, and at once, where peers reach this replica, or that it gives its shards away. What the store did
+  // not take goes with the next renewal. REQUIRES: Start.
+  absl::Status AdvertiseAt(std::string address, absl::Time deadline);
+  absl::Status Leave(absl::Time deadline);
   // Ends renewing and gives the lease back, so that others need not wait. May be called twice.
   void Stop();
 
@@ -36,14 +40,17 @@ class LeaseKeeper {
 
  private:
   void Run();
-  absl::Status Renew(absl::Time deadline);
+  absl::Status Renew(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(renewal_mu_);
 
   store::LeaseStore& leases_;
   const std::string replica_;
   const absl::Duration lease_time_;
   const Clock& clock_;
-  std::string address_;
 
+  // Held while a renewal is under way, so that none overtakes another. Taken before the others.
+  Mutex renewal_mu_;
+  std::string address_ ABSL_GUARDED_BY(renewal_mu_);
+  bool leaving_ ABSL_GUARDED_BY(renewal_mu_) = false;
   Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // Apart from mu_, on which the thread awaits: Term is asked often and must not wake it.

@@ -92,7 +92,7 @@ TEST_F(EngineFaultTest, FencedShardStopsServingUntilItIsFreeAgain) {
   const auto queue = CreateQueue("orders");
   ASSERT_TRUE(Send(*queue, {"a"}).ok());
   const core::ShardId shard = queue->address.shard;
-  ASSERT_TRUE(store_.RenewReplica("other", "", absl::Hours(1), Soon()).ok());
+  ASSERT_TRUE(store_.RenewReplica({"other", "", absl::Hours(1)}, Soon()).ok());
   ASSERT_TRUE(store_.ReleaseReplica("local", Soon()).ok());
   const auto theirs = store_.AcquireShard(shard, "other", Soon());
   ASSERT_TRUE(theirs.ok()) << theirs.status();

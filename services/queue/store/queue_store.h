@@ -104,23 +104,46 @@ struct ShardOwnership {
   bool owner_alive = false;
 };
 
+struct ReplicaLease {
+  std::string replica;  // its name
+  std::string address;  // at which its peers reach it
+  absl::Duration lease_time;
+  bool leaving = false;  // it gives its shards away and is to get none
+};
+
+struct ReplicaRecord {
+  std::string replica;
+  std::string address;
+  bool leaving = false;
+  absl::Duration lease_left;  // by the store's clock; not positive: the lease has run out
+  bool alive() const { return lease_left > absl::ZeroDuration(); }
+};
+
+// Replicas that have been silent for so long are forgotten by the next renewal of another.
+inline constexpr absl::Duration kReplicaForgottenAfter = absl::Hours(24);
+
 // Thread-safe; blocking as RegistryStore.
 class LeaseStore {
  public:
   virtual ~LeaseStore() = default;
 
-  // Says that `replica` is alive until the store's now + lease_time. Repeated every third of that.
-  virtual absl::Status RenewReplica(absl::string_view replica, absl::string_view address,
-                                    absl::Duration lease_time, absl::Time deadline) = 0;
+  // Says that the replica is alive until the store's now + lease_time. Repeated every third of that.
+  virtual absl::Status RenewReplica(const ReplicaLease& lease, absl::Time deadline) = 0;
   // The replica stops: its shards may be taken at once.
   virtual absl::Status ReleaseReplica(absl::string_view replica, absl::Time deadline) = 0;
 
+  // By name, those that went silent included.
+  virtual absl::StatusOr<std::vector<ReplicaRecord>> ListReplicas(absl::Time deadline) = 0;
   virtual absl::StatusOr<std::vector<ShardOwnership>> ListShards(absl::Time deadline) = 0;
 
   // Takes the shard with the next epoch, locking out every later append of the former one. Refused with SHARD_NOT_OWNED
   // (UNAVAILABLE) while another replica that is alive owns it; a replica of the same name may always take over itself.
   virtual absl::StatusOr<core::Epoch> AcquireShard(core::ShardId shard, absl::string_view replica,
                                                    absl::Time deadline) = 0;
+  // The owner lets go of the shard: it has no owner then, and whoever takes it next gets a higher epoch. No effect, and OK, when
+  // `replica` does not own it under `epoch` any more.
+  virtual absl::Status ReleaseShard(core::ShardId shard, absl::string_view replica, core::Epoch epoch,
+                                    absl::Time deadline) = 0;
 };
 
 // ---- The log of a shard ------------------------------------------------------------------------------------------------

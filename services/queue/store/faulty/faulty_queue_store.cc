@@ -181,15 +181,19 @@ absl::StatusOr<int64_t> FaultyRegistryStore::Version(absl::Time deadline) {
              [&] { return inner_.Version(deadline); });
 }
 
-absl::Status FaultyLeaseStore::RenewReplica(absl::string_view replica, absl::string_view address,
-                                            absl::Duration lease_time, absl::Time deadline) {
+absl::Status FaultyLeaseStore::RenewReplica(const ReplicaLease& lease, absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
-             [&] { return inner_.RenewReplica(replica, address, lease_time, deadline); });
+             [&] { return inner_.RenewReplica(lease, deadline); });
 }
 
 absl::Status FaultyLeaseStore::ReleaseReplica(absl::string_view replica, absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
              [&] { return inner_.ReleaseReplica(replica, deadline); });
+}
+
+absl::StatusOr<std::vector<ReplicaRecord>> FaultyLeaseStore::ListReplicas(absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
+             [&] { return inner_.ListReplicas(deadline); });
 }
 
 absl::StatusOr<std::vector<ShardOwnership>> FaultyLeaseStore::ListShards(absl::Time deadline) {
@@ -202,6 +206,12 @@ absl::StatusOr<core::Epoch> FaultyLeaseStore::AcquireShard(core::ShardId shard,
                                                            absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
              [&] { return inner_.AcquireShard(shard, replica, deadline); });
+}
+
+absl::Status FaultyLeaseStore::ReleaseShard(core::ShardId shard, absl::string_view replica,
+                                            core::Epoch epoch, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
+             [&] { return inner_.ReleaseShard(shard, replica, epoch, deadline); });
 }
 
 std::unique_ptr<ShardLog> FaultyShardLogFactory::OpenLog(core::ShardId shard) {

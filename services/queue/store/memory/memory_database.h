@@ -36,6 +36,7 @@ struct MemoryShard {
 
 struct MemoryReplica {
   std::string address;
+  bool leaving = false;
   absl::Time expires_at;
 };
 

@@ -76,11 +76,14 @@ absl::StatusOr<int64_t> MemoryQueueStore::Version(absl::Time) {
   return db_->version;
 }
 
-absl::Status MemoryQueueStore::RenewReplica(absl::string_view replica, absl::string_view address,
-                                            absl::Duration lease_time, absl::Time) {
+absl::Status MemoryQueueStore::RenewReplica(const ReplicaLease& lease, absl::Time) {
   MutexLock lock(&db_->mu);
-  db_->replicas[std::string(replica)] = {.address = std::string(address),
-                                         .expires_at = db_->Now() + lease_time};
+  const absl::Time now = db_->Now();
+  std::erase_if(db_->replicas, [&](const auto& replica) {
+    return replica.second.expires_at < now - kReplicaForgottenAfter;
+  });
+  db_->replicas[lease.replica] = {
+      .address = lease.address, .leaving = lease.leaving, .expires_at = now + lease.lease_time};
   return absl::OkStatus();
 }
 
@@ -88,6 +91,18 @@ absl::Status MemoryQueueStore::ReleaseReplica(absl::string_view replica, absl::T
   MutexLock lock(&db_->mu);
   db_->replicas.erase(std::string(replica));
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ReplicaRecord>> MemoryQueueStore::ListReplicas(absl::Time) {
+  MutexLock lock(&db_->mu);
+  std::vector<ReplicaRecord> replicas;
+  for (const auto& [name, replica] : db_->replicas) {
+    replicas.push_back({.replica = name,
+                        .address = replica.address,
+                        .leaving = replica.leaving,
+                        .lease_left = replica.expires_at - db_->Now()});
+  }
+  return replicas;
 }
 
 absl::StatusOr<std::vector<ShardOwnership>> MemoryQueueStore::ListShards(absl::Time) {
@@ -115,6 +130,15 @@ absl::StatusOr<core::Epoch> MemoryQueueStore::AcquireShard(core::ShardId shard,
   row.owner = std::string(replica);
   row.epoch = row.epoch.Next();
   return row.epoch;
+}
+
+absl::Status MemoryQueueStore::ReleaseShard(core::ShardId shard, absl::string_view replica,
+                                            core::Epoch epoch, absl::Time) {
+  MutexLock lock(&db_->mu);
+  if (!db_->HasShard(shard)) return NoSuchShardError(shard);
+  MemoryShard& row = db_->shards[static_cast<size_t>(shard.value())];
+  if (row.owner == replica && row.epoch == epoch) row.owner.clear();
+  return absl::OkStatus();
 }
 
 std::unique_ptr<ShardLog> MemoryQueueStore::OpenLog(core::ShardId shard) {

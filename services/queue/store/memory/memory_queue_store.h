@@ -33,12 +33,14 @@ class MemoryQueueStore final : public RegistryStore, public LeaseStore, public S
   absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) override;
   absl::StatusOr<int64_t> Version(absl::Time deadline) override;
 
-  absl::Status RenewReplica(absl::string_view replica, absl::string_view address,
-                            absl::Duration lease_time, absl::Time deadline) override;
+  absl::Status RenewReplica(const ReplicaLease& lease, absl::Time deadline) override;
   absl::Status ReleaseReplica(absl::string_view replica, absl::Time deadline) override;
+  absl::StatusOr<std::vector<ReplicaRecord>> ListReplicas(absl::Time deadline) override;
   absl::StatusOr<std::vector<ShardOwnership>> ListShards(absl::Time deadline) override;
   absl::StatusOr<core::Epoch> AcquireShard(core::ShardId shard, absl::string_view replica,
                                            absl::Time deadline) override;
+  absl::Status ReleaseShard(core::ShardId shard, absl::string_view replica, core::Epoch epoch,
+                            absl::Time deadline) override;
 
   std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) override;
 

@@ -16,15 +16,20 @@ class PgLeaseStore final : public LeaseStore {
  public:
   explicit PgLeaseStore(std::shared_ptr<pg::Pool> pool) : pool_(std::move(pool)) {}
 
-  absl::Status RenewReplica(absl::string_view replica, absl::string_view address,
-                            absl::Duration lease_time, absl::Time deadline) override {
+  absl::Status RenewReplica(const ReplicaLease& lease, absl::Time deadline) override {
     return RunUntil(*pool_, deadline, [&](pqxx::work& tx) {
       tx.exec_params(
-          "INSERT INTO queue.replicas AS r (replica, address, expires_at)"
-          " VALUES ($1, $2, clock_timestamp() + $3::bigint * interval '1 microsecond')"
-          " ON CONFLICT (replica) DO UPDATE SET"
-          " address = excluded.address, expires_at = excluded.expires_at",
-          std::string(replica), std::string(address), absl::ToInt64Microseconds(lease_time));
+          "INSERT INTO queue.replicas AS r (replica, address, leaving, expires_at)"
+          " VALUES ($1, $2, $3, clock_timestamp() + $4::bigint * interval '1 microsecond')"
+          " ON CONFLICT (replica) DO UPDATE SET address = excluded.address,"
+          " leaving = excluded.leaving, expires_at = excluded.expires_at",
+          lease.replica, lease.address, lease.leaving, absl::ToInt64Microseconds(lease.lease_time));
+      // SKIP LOCKED: one that comes back at this moment is alive, and nobody waits for anybody.
+      tx.exec_params(
+          "DELETE FROM queue.replicas WHERE replica IN (SELECT replica FROM queue.replicas"
+          " WHERE expires_at < clock_timestamp() - $1::bigint * interval '1 second'"
+          " FOR UPDATE SKIP LOCKED)",
+          absl::ToInt64Seconds(kReplicaForgottenAfter));
       return absl::OkStatus();
     });
   }
@@ -34,6 +39,25 @@ class PgLeaseStore final : public LeaseStore {
       tx.exec_params("DELETE FROM queue.replicas WHERE replica = $1", std::string(replica));
       return absl::OkStatus();
     });
+  }
+
+  absl::StatusOr<std::vector<ReplicaRecord>> ListReplicas(absl::Time deadline) override {
+    std::vector<ReplicaRecord> replicas;
+    WEIR_RETURN_IF_ERROR(ReadUntil(*pool_, deadline, [&](pqxx::work& tx) {
+      replicas.clear();
+      const pqxx::result rows = tx.exec(
+          "SELECT replica, address, leaving,"
+          " (extract(epoch FROM expires_at - clock_timestamp()) * 1000000)::bigint"
+          " FROM queue.replicas ORDER BY replica COLLATE \"C\"");
+      for (const auto& row : rows) {
+        replicas.push_back({.replica = row[0].as<std::string>(),
+                            .address = row[1].as<std::string>(),
+                            .leaving = row[2].as<bool>(),
+                            .lease_left = absl::Microseconds(row[3].as<int64_t>())});
+      }
+      return absl::OkStatus();
+    }));
+    return replicas;
   }
 
   absl::StatusOr<std::vector<ShardOwnership>> ListShards(absl::Time deadline) override {
@@ -74,6 +98,19 @@ class PgLeaseStore final : public LeaseStore {
       return absl::OkStatus();
     }));
     return epoch;
+  }
+
+  absl::Status ReleaseShard(core::ShardId shard, absl::string_view replica, core::Epoch epoch,
+                            absl::Time deadline) override {
+    return RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      const pqxx::result there =
+          tx.exec_params("SELECT 1 FROM queue.shards WHERE shard = $1", shard.value());
+      if (there.empty()) return NoSuchShardError(shard);
+      tx.exec_params(
+          "UPDATE queue.shards SET owner = '' WHERE shard = $1 AND owner = $2 AND epoch = $3",
+          shard.value(), std::string(replica), epoch.value());
+      return absl::OkStatus();
+    });
   }
 
  private:
