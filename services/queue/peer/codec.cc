@@ -118,7 +118,8 @@ struct CommandEncoder {
   }
 
   absl::Status operator()(const core::Receive& command) const {
-    const auto& [partition, config, max_messages, visibility_timeout, wait_until] = command;
+    const auto& [partition, config, max_messages, visibility_timeout, wait_until, consumer,
+                 attempt_id] = command;
     out.set_partition(partition.value());
     v1::Receive& receive = *out.mutable_receive();
     receive.set_max_messages(max_messages);
@@ -126,6 +127,8 @@ struct CommandEncoder {
       receive.set_visibility_timeout_ns(absl::ToInt64Nanoseconds(*visibility_timeout));
     }
     if (wait_until > now) receive.set_wait_for_ns(EncodeDeadline(wait_until, now));
+    receive.set_consumer(consumer);
+    receive.set_attempt_id(attempt_id);
     return absl::OkStatus();
   }
 
@@ -234,7 +237,7 @@ absl::StatusOr<core::Command> DecodeSend(PartitionId partition, v1::Send& send) 
   return command;
 }
 
-absl::StatusOr<core::Command> DecodeReceive(PartitionId partition, const v1::Receive& receive,
+absl::StatusOr<core::Command> DecodeReceive(PartitionId partition, v1::Receive& receive,
                                             absl::Time now) {
   core::Receive command{.partition = partition, .config = nullptr};
   command.max_messages = receive.max_messages();
@@ -244,6 +247,8 @@ absl::StatusOr<core::Command> DecodeReceive(PartitionId partition, const v1::Rec
                           Timeout(receive.visibility_timeout_ns(), "visibility_timeout_ns"));
   }
   if (receive.has_wait_for_ns()) command.wait_until = DecodeDeadline(receive.wait_for_ns(), now);
+  command.consumer = std::move(*receive.mutable_consumer());
+  command.attempt_id = std::move(*receive.mutable_attempt_id());
   return command;
 }
 
@@ -301,6 +306,8 @@ v1::DeleteOutcome Encode(core::DeleteOutcome outcome) {
       return v1::DELETE_OUTCOME_ALREADY_GONE;
     case core::DeleteOutcome::kStaleReceipt:
       return v1::DELETE_OUTCOME_STALE_RECEIPT;
+    case core::DeleteOutcome::kReceiptExpired:
+      return v1::DELETE_OUTCOME_RECEIPT_EXPIRED;
   }
   return v1::DELETE_OUTCOME_UNSPECIFIED;
 }
@@ -313,6 +320,8 @@ absl::StatusOr<core::DeleteOutcome> Decode(v1::DeleteOutcome outcome) {
       return core::DeleteOutcome::kAlreadyGone;
     case v1::DELETE_OUTCOME_STALE_RECEIPT:
       return core::DeleteOutcome::kStaleReceipt;
+    case v1::DELETE_OUTCOME_RECEIPT_EXPIRED:
+      return core::DeleteOutcome::kReceiptExpired;
     default:
       return Invalid("outcomes", "outcomes of a delete");
   }
@@ -326,6 +335,8 @@ v1::ChangeVisibilityOutcome Encode(core::ChangeVisibilityOutcome outcome) {
       return v1::CHANGE_VISIBILITY_OUTCOME_MESSAGE_GONE;
     case core::ChangeVisibilityOutcome::kBeyondLimit:
       return v1::CHANGE_VISIBILITY_OUTCOME_BEYOND_LIMIT;
+    case core::ChangeVisibilityOutcome::kReceiptExpired:
+      return v1::CHANGE_VISIBILITY_OUTCOME_RECEIPT_EXPIRED;
   }
   return v1::CHANGE_VISIBILITY_OUTCOME_UNSPECIFIED;
 }
@@ -338,6 +349,8 @@ absl::StatusOr<core::ChangeVisibilityOutcome> Decode(v1::ChangeVisibilityOutcome
       return core::ChangeVisibilityOutcome::kMessageGone;
     case v1::CHANGE_VISIBILITY_OUTCOME_BEYOND_LIMIT:
       return core::ChangeVisibilityOutcome::kBeyondLimit;
+    case v1::CHANGE_VISIBILITY_OUTCOME_RECEIPT_EXPIRED:
+      return core::ChangeVisibilityOutcome::kReceiptExpired;
     default:
       return Invalid("outcomes", "outcomes of a change of visibility");
   }
@@ -348,9 +361,10 @@ struct ReplyEncoder {
 
   void operator()(const absl::Status& status) const { EncodeStatus(status, *out.mutable_status()); }
   void operator()(const core::SendReply& reply) const {
-    const auto& [seqs] = reply;
+    const auto& [seqs, duplicate_of] = reply;
     v1::SendReply& send = *out.mutable_send();
     for (const MessageSeq seq : seqs) send.add_seqs(seq.value());
+    for (const std::string& message_id : duplicate_of) send.add_duplicate_of(message_id);
   }
   void operator()(const core::ReceiveReply& reply) const {
     const auto& [partition, messages] = reply;
@@ -390,6 +404,10 @@ struct ReplyEncoder {
 
 absl::StatusOr<core::Reply> DecodeSendReply(const v1::SendReply& send) {
   core::SendReply reply;
+  if (send.duplicate_of_size() != 0 && send.duplicate_of_size() != send.seqs_size()) {
+    return Invalid("duplicate_of", "empty, or one for each seq");
+  }
+  reply.duplicate_of.assign(send.duplicate_of().begin(), send.duplicate_of().end());
   for (const int64_t seq : send.seqs()) {
     WEIR_ASSIGN_OR_RETURN(const MessageSeq decoded, Seq(seq));
     reply.seqs.push_back(decoded);
@@ -468,6 +486,7 @@ struct QueryEncoder {
     peek.set_delayed(delayed);
     peek.set_bytes_max(static_cast<int64_t>(bytes_max));
   }
+  void operator()(const engine::LoadQuery&) const { out.mutable_load(); }
 };
 
 struct AnswerEncoder {
@@ -477,8 +496,8 @@ struct AnswerEncoder {
     const auto& [stats] = answer;
     v1::StatsAnswer& encoded = *out.mutable_stats();
     for (const core::PartitionStats& partition : stats) {
-      const auto& [ready, in_flight, delayed, oldest_sent_at, waiting_receives, sent, received, deleted,
-                   dead_lettered, expired] = partition;
+      const auto& [ready, in_flight, delayed, oldest_sent_at, waiting_receives, blocked, groups, sent,
+                   received, deleted, dead_lettered, expired] = partition;
       v1::StatsAnswer::Entry& entry = *encoded.add_stats();
       entry.set_ready(ready);
       entry.set_in_flight(in_flight);
@@ -490,6 +509,8 @@ struct AnswerEncoder {
       entry.set_deleted(deleted);
       entry.set_dead_lettered(dead_lettered);
       entry.set_expired(expired);
+      entry.set_blocked(blocked);
+      entry.set_groups(groups);
     }
   }
   void operator()(const engine::PeekAnswer& answer) const {
@@ -511,6 +532,15 @@ struct AnswerEncoder {
       EncodeContent(*content, *entry.mutable_content());
     }
   }
+  void operator()(const engine::LoadAnswer& answer) const {
+    const auto& [serving, waiting_commands, oldest_wait, segments, rows] = answer;
+    v1::LoadAnswer& load = *out.mutable_load();
+    load.set_serving(serving);
+    load.set_waiting_commands(waiting_commands);
+    if (oldest_wait.has_value()) load.set_oldest_wait_ns(absl::ToInt64Nanoseconds(*oldest_wait));
+    load.set_segments(segments);
+    load.set_rows(rows);
+  }
 };
 
 engine::StatsAnswer DecodeStatsAnswer(const v1::StatsAnswer& stats) {
@@ -530,6 +560,8 @@ engine::StatsAnswer DecodeStatsAnswer(const v1::StatsAnswer& stats) {
     partition.deleted = entry.deleted();
     partition.dead_lettered = entry.dead_lettered();
     partition.expired = entry.expired();
+    partition.blocked = entry.blocked();
+    partition.groups = entry.groups();
   }
   return answer;
 }
@@ -553,6 +585,16 @@ absl::StatusOr<engine::ShardAnswer> DecodePeekAnswer(v1::PeekAnswer& peek) {
   return answer;
 }
 
+engine::LoadAnswer DecodeLoadAnswer(const v1::LoadAnswer& load) {
+  engine::LoadAnswer answer;
+  answer.serving = load.serving();
+  answer.waiting_commands = load.waiting_commands();
+  if (load.has_oldest_wait_ns()) answer.oldest_wait = absl::Nanoseconds(load.oldest_wait_ns());
+  answer.segments = load.segments();
+  answer.rows = load.rows();
+  return answer;
+}
+
 }  // namespace
 
 absl::Status EncodeCommand(const core::Command& command, absl::Time now, v1::Command& out) {
@@ -566,7 +608,7 @@ absl::StatusOr<core::Command> DecodeCommand(v1::Command&& command, absl::Time no
     case v1::Command::kSend:
       return DecodeSend(partition, *command.mutable_send());
     case v1::Command::kReceive:
-      return DecodeReceive(partition, command.receive(), now);
+      return DecodeReceive(partition, *command.mutable_receive(), now);
     case v1::Command::kDelete:
       return DecodeDelete(partition, command.delete_());
     case v1::Command::kChangeVisibility:
@@ -657,6 +699,8 @@ absl::StatusOr<engine::ShardQuery> DecodeQuery(const v1::Query& query) {
                                .delayed = peek.delayed(),
                                .bytes_max = static_cast<size_t>(peek.bytes_max())};
     }
+    case v1::Query::kLoad:
+      return engine::LoadQuery{};
     case v1::Query::QUERY_NOT_SET:
       break;
   }
@@ -673,6 +717,8 @@ absl::StatusOr<engine::ShardAnswer> DecodeAnswer(v1::Answer&& answer) {
       return DecodeStatsAnswer(answer.stats());
     case v1::Answer::kPeek:
       return DecodePeekAnswer(*answer.mutable_peek());
+    case v1::Answer::kLoad:
+      return DecodeLoadAnswer(answer.load());
     case v1::Answer::ANSWER_NOT_SET:
       break;
   }

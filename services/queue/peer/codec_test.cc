@@ -93,11 +93,15 @@ TEST(CodecTest, EndOfALongPollIsInTheReceiversTime) {
   receive.max_messages = 10;
   receive.visibility_timeout = absl::ZeroDuration();
   receive.wait_until = kHere + absl::Seconds(20);
+  receive.consumer = "10.0.0.1:45678";
+  receive.attempt_id = "attempt";
   const core::Receive arrived = Travel(receive);
   EXPECT_EQ(arrived.partition, kPartition);
   EXPECT_EQ(arrived.max_messages, 10);
   EXPECT_EQ(arrived.visibility_timeout, absl::ZeroDuration());
   EXPECT_EQ(arrived.wait_until, kThere + absl::Seconds(20));
+  EXPECT_EQ(arrived.consumer, "10.0.0.1:45678");
+  EXPECT_EQ(arrived.attempt_id, "attempt");
 }
 
 TEST(CodecTest, ReceiveThatDoesNotWaitDoesNotWaitThere) {
@@ -166,24 +170,30 @@ TEST(CodecTest, CommandsOfTheOwnerNeverTravel) {
 }
 
 TEST(CodecTest, RepliesTravel) {
-  EXPECT_THAT(TravelBack(core::SendReply{{MessageSeq(1), MessageSeq(2)}}).seqs,
-              ElementsAre(MessageSeq(1), MessageSeq(2)));
+  const core::SendReply sent =
+      TravelBack(core::SendReply{{MessageSeq(1), MessageSeq(2)}, {"", "first"}});
+  EXPECT_THAT(sent.seqs, ElementsAre(MessageSeq(1), MessageSeq(2)));
+  EXPECT_THAT(sent.duplicate_of, ElementsAre("", "first"));
   EXPECT_EQ(TravelBack(core::PurgeReply{5}).removed, 5);
   EXPECT_EQ(TravelBack(core::TakeReply{6}).taken, 6);
   TravelBack(core::TransferReply{});
   EXPECT_THAT(TravelBack(core::DeleteReply{{core::DeleteOutcome::kDeleted,
                                             core::DeleteOutcome::kAlreadyGone,
-                                            core::DeleteOutcome::kStaleReceipt}})
+                                            core::DeleteOutcome::kStaleReceipt,
+                                            core::DeleteOutcome::kReceiptExpired}})
                   .outcomes,
               ElementsAre(core::DeleteOutcome::kDeleted, core::DeleteOutcome::kAlreadyGone,
-                          core::DeleteOutcome::kStaleReceipt));
+                          core::DeleteOutcome::kStaleReceipt,
+                          core::DeleteOutcome::kReceiptExpired));
   EXPECT_THAT(TravelBack(core::ChangeVisibilityReply{{core::ChangeVisibilityOutcome::kChanged,
                                                       core::ChangeVisibilityOutcome::kMessageGone,
-                                                      core::ChangeVisibilityOutcome::kBeyondLimit}})
+                                                      core::ChangeVisibilityOutcome::kBeyondLimit,
+                                                      core::ChangeVisibilityOutcome::kReceiptExpired}})
                   .outcomes,
               ElementsAre(core::ChangeVisibilityOutcome::kChanged,
                           core::ChangeVisibilityOutcome::kMessageGone,
-                          core::ChangeVisibilityOutcome::kBeyondLimit));
+                          core::ChangeVisibilityOutcome::kBeyondLimit,
+                          core::ChangeVisibilityOutcome::kReceiptExpired));
 }
 
 TEST(CodecTest, ReceivedMessagesKeepTheStoresTime) {
@@ -250,6 +260,20 @@ TEST(CodecTest, QueriesTravel) {
   EXPECT_EQ(peek.bytes_max, 7);
 }
 
+TEST(CodecTest, LoadTravels) {
+  v1::Query query;
+  EncodeQuery(engine::LoadQuery{}, query);
+  EXPECT_TRUE(std::holds_alternative<engine::LoadQuery>(DecodeQuery(query).value()));
+  v1::Answer encoded;
+  EncodeAnswer(engine::LoadAnswer{true, 1, absl::Milliseconds(2), 3, 4}, encoded);
+  const auto load = std::get<engine::LoadAnswer>(DecodeAnswer(std::move(encoded)).value());
+  EXPECT_TRUE(load.serving);
+  EXPECT_EQ(load.waiting_commands, 1);
+  EXPECT_EQ(load.oldest_wait, absl::Milliseconds(2));
+  EXPECT_EQ(load.segments, 3);
+  EXPECT_EQ(load.rows, 4);
+}
+
 TEST(CodecTest, StatsTravel) {
   core::PartitionStats stats;
   stats.ready = 1;
@@ -262,6 +286,8 @@ TEST(CodecTest, StatsTravel) {
   stats.deleted = 7;
   stats.dead_lettered = 8;
   stats.expired = 9;
+  stats.blocked = 10;
+  stats.groups = 11;
   v1::Answer encoded;
   EncodeAnswer(engine::StatsAnswer{{core::PartitionStats(), stats}}, encoded);
   const auto answer = std::get<engine::StatsAnswer>(DecodeAnswer(std::move(encoded)).value());
@@ -277,6 +303,8 @@ TEST(CodecTest, StatsTravel) {
   EXPECT_EQ(answer.stats[1].deleted, 7);
   EXPECT_EQ(answer.stats[1].dead_lettered, 8);
   EXPECT_EQ(answer.stats[1].expired, 9);
+  EXPECT_EQ(answer.stats[1].blocked, 10);
+  EXPECT_EQ(answer.stats[1].groups, 11);
 }
 
 TEST(CodecTest, PeekedMessagesTravel) {
