@@ -154,9 +154,10 @@ struct CommandEncoder {
   }
 
   absl::Status operator()(const core::ReleaseLease& command) const {
-    const auto& [partition, receipt] = command;
+    const auto& [partition, receipts] = command;
     out.set_partition(partition.value());
-    EncodeReceipt(receipt, *out.mutable_release_lease()->mutable_receipt());
+    v1::ReleaseLease& release = *out.mutable_release_lease();
+    for (const core::Receipt& receipt : receipts) EncodeReceipt(receipt, *release.add_receipts());
     return absl::OkStatus();
   }
 
@@ -252,10 +253,12 @@ absl::StatusOr<core::Command> DecodeReceive(PartitionId partition, v1::Receive& 
   return command;
 }
 
-absl::StatusOr<core::Command> DecodeDelete(PartitionId partition, const v1::Delete& erase) {
-  core::Delete command{.partition = partition, .receipts = {}};
-  for (const v1::Receipt& receipt : erase.receipts()) {
-    WEIR_ASSIGN_OR_RETURN(core::Receipt decoded, DecodeReceipt(receipt));
+// Delete and ReleaseLease.
+template <typename Command, typename Wire>
+absl::StatusOr<core::Command> DecodeReceipts(PartitionId partition, const Wire& wire) {
+  Command command{.partition = partition, .receipts = {}};
+  for (const v1::Receipt& receipt : wire.receipts()) {
+    WEIR_ASSIGN_OR_RETURN(const core::Receipt decoded, DecodeReceipt(receipt));
     command.receipts.push_back(decoded);
   }
   return command;
@@ -610,14 +613,11 @@ absl::StatusOr<core::Command> DecodeCommand(v1::Command&& command, absl::Time no
     case v1::Command::kReceive:
       return DecodeReceive(partition, *command.mutable_receive(), now);
     case v1::Command::kDelete:
-      return DecodeDelete(partition, command.delete_());
+      return DecodeReceipts<core::Delete>(partition, command.delete_());
     case v1::Command::kChangeVisibility:
       return DecodeChangeVisibility(partition, command.change_visibility());
-    case v1::Command::kReleaseLease: {
-      WEIR_ASSIGN_OR_RETURN(const core::Receipt receipt,
-                            DecodeReceipt(command.release_lease().receipt()));
-      return core::ReleaseLease{partition, receipt};
-    }
+    case v1::Command::kReleaseLease:
+      return DecodeReceipts<core::ReleaseLease>(partition, command.release_lease());
     case v1::Command::kPurge:
       return core::Purge{partition};
     case v1::Command::kDropPartition:

@@ -129,9 +129,10 @@ TEST(CodecTest, CommandsAboutReceiptsTravel) {
   EXPECT_EQ(change.entries[0].receipt.receive_count, 2);
   EXPECT_EQ(change.entries[0].timeout, absl::Milliseconds(1500));
 
-  const core::ReleaseLease release = Travel(core::ReleaseLease{kPartition, {MessageSeq(5), 6}});
-  EXPECT_EQ(release.receipt.seq, MessageSeq(5));
-  EXPECT_EQ(release.receipt.receive_count, 6);
+  const core::ReleaseLease release = Travel(core::ReleaseLease{kPartition, {{MessageSeq(5), 6}}});
+  ASSERT_THAT(release.receipts, SizeIs(1));
+  EXPECT_EQ(release.receipts[0].seq, MessageSeq(5));
+  EXPECT_EQ(release.receipts[0].receive_count, 6);
 }
 
 TEST(CodecTest, CommandsAboutPartitionsTravel) {
