@@ -229,7 +229,7 @@ class Cycler {
     }
     for (const MessageKey key : keys_) {
       const int64_t made_at = run_.ledger.Deleted(key);
-      if (run_.measuring) run_.measured.end_to_end.Record(now - made_at);
+      if (run_.measuring && made_at != 0) run_.measured.end_to_end.Record(now - made_at);
     }
     if (run_.measuring) {
       run_.measured.del.Record(now - started_at_);
@@ -288,6 +288,17 @@ absl::Status CreateQueues(QueueService::Stub& stub, std::vector<QueueInUse>& que
   return absl::OkStatus();
 }
 
+// Messages that the queue counts.
+absl::StatusOr<int64_t> CountMessages(QueueService::Stub& stub, const QueueInUse& queue) {
+  grpc::ClientContext context;
+  queue::v1::GetQueueRequest request;
+  request.mutable_queue()->set_name(queue.name);
+  queue::v1::GetQueueResponse found;
+  WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.GetQueue(&context, request, &found)));
+  const queue::v1::QueueStats& stats = found.queue().stats();
+  return stats.ready() + stats.in_flight() + stats.delayed();
+}
+
 // Receives what is still ready, then deletes the queue. The answer: messages that were still in it.
 absl::StatusOr<int64_t> DrainAndDelete(QueueService::Stub& stub, const QueueInUse& queue,
                                        MessageLedger& ledger) {
@@ -312,20 +323,33 @@ absl::StatusOr<int64_t> DrainAndDelete(QueueService::Stub& stub, const QueueInUs
       if (key.has_value()) ledger.Deleted(*key);
     }
   }
-  queue::v1::GetQueueResponse found;
-  {
-    grpc::ClientContext context;
-    queue::v1::GetQueueRequest request;
-    request.mutable_queue()->set_name(queue.name);
-    WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.GetQueue(&context, request, &found)));
-  }
+  WEIR_ASSIGN_OR_RETURN(const int64_t left, CountMessages(stub, queue));
   grpc::ClientContext context;
   queue::v1::DeleteQueueRequest request;
   request.mutable_queue()->set_name(queue.name);
   queue::v1::DeleteQueueResponse response;
   WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.DeleteQueue(&context, request, &response)));
-  const queue::v1::QueueStats& stats = found.queue().stats();
-  return stats.ready() + stats.in_flight() + stats.delayed();
+  return left;
+}
+
+// The queues of a run: of its own, or the one with a backlog.
+absl::StatusOr<std::vector<QueueInUse>> PrepareQueues(QueueService::Stub& stub,
+                                                      const Options& options) {
+  std::vector<QueueInUse> queues(static_cast<size_t>(options.queues));
+  if (options.queue.empty()) {
+    WEIR_RETURN_IF_ERROR(CreateQueues(stub, queues));
+    return queues;
+  }
+  queues.resize(1);
+  queues[0].name = options.queue;
+  queues[0].messages = options.backlog;
+  WEIR_ASSIGN_OR_RETURN(const int64_t there, CountMessages(stub, queues[0]));
+  if (there != options.backlog) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Value ", options.backlog, " for backlog is invalid: queue ", options.queue,
+                     " has ", there, " messages."));
+  }
+  return queues;
 }
 
 // Serves the cyclers until `until`, or until all have stopped.
@@ -365,11 +389,11 @@ absl::StatusOr<Report> RunCycle(const Options& options, CpuMeter& cpu) {
     stubs.push_back(QueueService::NewStub(
         grpcx::MakeChannel(options.target, {.own_connection = options.channels > 1})));
   }
-  std::vector<QueueInUse> queues(static_cast<size_t>(options.queues));
-  WEIR_RETURN_IF_ERROR(CreateQueues(*stubs[0], queues));
+  WEIR_ASSIGN_OR_RETURN(std::vector<QueueInUse> queues, PrepareQueues(*stubs[0], options));
 
   Run run{.options = options,
           .ledger = MessageLedger(options.connections, static_cast<size_t>(options.body))};
+  if (!options.queue.empty()) run.ledger.ExpectBacklog(options.backlog);
   std::vector<std::unique_ptr<Cycler>> cyclers;
   for (int i = 0; i < options.connections; ++i) {
     const auto index = static_cast<size_t>(i);
@@ -389,13 +413,19 @@ absl::StatusOr<Report> RunCycle(const Options& options, CpuMeter& cpu) {
   Finish(run, cyclers);
   WEIR_RETURN_IF_ERROR(run.error);
 
+  Report report{.workload = "cycle", .took = took, .measured = std::move(run.measured)};
+  if (!options.queue.empty()) {
+    WEIR_ASSIGN_OR_RETURN(const int64_t in_queue, CountMessages(*stubs[0], queues[0]));
+    report.messages = run.ledger.Count(in_queue);
+    run.calls.Shutdown();
+    return report;
+  }
   int64_t left = 0;
   for (const QueueInUse& queue : queues) {
     WEIR_ASSIGN_OR_RETURN(const int64_t in_queue, DrainAndDelete(*stubs[0], queue, run.ledger));
     left += in_queue;
   }
   run.calls.Shutdown();
-  Report report{.workload = "cycle", .took = took, .measured = std::move(run.measured)};
   report.messages = run.ledger.Count();
   if (left > 0) {
     return absl::InternalError(absl::StrCat(

@@ -31,13 +31,19 @@ class MessageLedger {
   // REQUIRES: body_bytes >= kHeadBytes.
   MessageLedger(int senders, size_t body_bytes);
 
+  // Bodies of messages that were in the queue before: numbers 0 to `messages` - 1. They may be
+  // received as others are, but need not.
+  void ExpectBacklog(int64_t messages);
+  // REQUIRES: body_bytes >= kHeadBytes.
+  static std::string BacklogBody(uint32_t number, size_t body_bytes);
+
   // Makes the body of `sender`'s next message. `now` comes back from Deleted.
   MessageKey Next(uint32_t sender, int64_t now, std::string& body);
   // The sender was told that the message is stored, and under which id (never 0).
   void Sent(MessageKey key, uint64_t id);
   // Nothing for a body that is not, or not any more, as Next made it; it counts as damaged.
   std::optional<MessageKey> Received(absl::string_view body, uint64_t id);
-  // When the message was made.
+  // When the message was made; 0 for the backlog.
   int64_t Deleted(MessageKey key);
 
   struct Totals {
@@ -47,11 +53,15 @@ class MessageLedger {
     int64_t lost = 0;        // sent, never received
     int64_t duplicated = 0;  // receives beyond the first
     int64_t damaged = 0;     // wrong body, or another id than the sender's
+    int64_t backlog = 0;     // were there before
+    int64_t left = 0;        // the queue still counts them
     bool AllCameBack() const {
-      return lost == 0 && duplicated == 0 && damaged == 0 && deleted == sent;
+      return lost == 0 && duplicated == 0 && damaged == 0 && deleted + left == sent + backlog;
     }
   };
-  Totals Count() const;
+  // `left`: messages that are still in the queue, behind the backlog or of it. Without a backlog
+  // each message is looked for; with one, those are lost that were neither deleted nor left.
+  Totals Count(int64_t left = 0) const;
 
  private:
   struct Entry {
@@ -66,11 +76,13 @@ class MessageLedger {
     std::vector<Entry> entries ABSL_GUARDED_BY(mu);
   };
 
+  Sender* Find(uint32_t sender) const;
   absl::string_view Filling(uint32_t number) const;
 
   const size_t body_bytes_;
   const std::string filling_;
   std::vector<std::unique_ptr<Sender>> senders_;
+  std::unique_ptr<Sender> backlog_;
   mutable Mutex damaged_mu_;
   int64_t damaged_ ABSL_GUARDED_BY(damaged_mu_) = 0;
 };

@@ -65,5 +65,23 @@ TEST_F(MessageLedgerTest, MessageThatWasNotDeletedShows) {
   EXPECT_FALSE(ledger_.Count().AllCameBack());
 }
 
+TEST_F(MessageLedgerTest, BacklogMayComeOrStay) {
+  ledger_.ExpectBacklog(3);
+  Send(0, 1);
+  const auto key = ledger_.Received(MessageLedger::BacklogBody(1, 100), 9);
+  ASSERT_TRUE(key.has_value());
+  EXPECT_EQ(ledger_.Deleted(*key), 0);
+  EXPECT_TRUE(ledger_.Count(/*left=*/3).AllCameBack());
+  EXPECT_EQ(ledger_.Count(/*left=*/2).lost, 1);
+  EXPECT_FALSE(ledger_.Count(/*left=*/4).AllCameBack());
+}
+
+TEST_F(MessageLedgerTest, BacklogOfOthersIsDamage) {
+  EXPECT_FALSE(ledger_.Received(MessageLedger::BacklogBody(0, 100), 9).has_value());
+  ledger_.ExpectBacklog(1);
+  EXPECT_FALSE(ledger_.Received(MessageLedger::BacklogBody(1, 100), 9).has_value());
+  EXPECT_EQ(ledger_.Count(/*left=*/1).damaged, 2);
+}
+
 }  // namespace
 }  // namespace weir::bench

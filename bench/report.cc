@@ -46,6 +46,8 @@ Json ToJson(const Options& options, const Report& report, const CpuMeter& cpu) {
     json["options"]["outstanding"] = options.outstanding;
     json["options"]["consumers"] = options.consumers;
   }
+  if (report.workload == "fill") json["options"]["queues"] = options.fill_queues;
+  if (report.workload == "fill") json["options"]["messages"] = options.messages;
   if (report.workload == "latency" || report.workload == "insert-commit") {
     json["options"]["rate"] = options.rate;
   }
@@ -86,6 +88,10 @@ Json ToJson(const Options& options, const Report& report, const CpuMeter& cpu) {
     json["messages"] = {
         {"sent", totals.sent}, {"received", totals.received},     {"deleted", totals.deleted},
         {"lost", totals.lost}, {"duplicated", totals.duplicated}, {"damaged", totals.damaged}};
+    if (totals.backlog > 0) {
+      json["messages"]["backlog"] = totals.backlog;
+      json["messages"]["left"] = totals.left;
+    }
     json["all_came_back"] = totals.AllCameBack();
   }
   return json;
@@ -131,6 +137,9 @@ absl::Status Options::Validate() const {
   if (queues < 1 || queues > connections) {
     return OutOfRange("queues", queues, "between 1 and the number of connections");
   }
+  if (fill_queues < 1) return OutOfRange("queues", fill_queues, "at least 1");
+  if (messages < 0) return OutOfRange("messages", static_cast<double>(messages), "0 or more");
+  if (backlog < 0) return OutOfRange("backlog", static_cast<double>(backlog), "0 or more");
   if (batch < 1) return OutOfRange("batch", batch, "at least 1");
   if (shards < 1 || shards > 1024) return OutOfRange("shards", shards, "1 to 1024");
   if (outstanding < 1 || outstanding > 10'000) {

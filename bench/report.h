@@ -24,10 +24,15 @@ struct Options {
   int batch = 1;         // messages a call; journal: cycles a commit
   int body = 100;        // bytes
   int queues = 1;
-  int shards = 4;       // journal
-  int outstanding = 1;  // rabbitmq: messages of a publisher that are not confirmed yet
-  int consumers = 4;    // rabbitmq
-  double rate = 200;    // latency and insert-commit: messages a second
+  std::string
+      queue;  // fill: the queue or the head of their names; cycle: one that is there already
+  int fill_queues = 1;   // fill
+  int64_t messages = 0;  // fill: a queue
+  int64_t backlog = 0;   // cycle: how many messages `fill` has left in that queue
+  int shards = 4;        // journal
+  int outstanding = 1;   // rabbitmq: messages of a publisher that are not confirmed yet
+  int consumers = 4;     // rabbitmq
+  double rate = 200;     // latency and insert-commit: messages a second
   double seconds = 10;
   double warmup = 1;       // before the measurement begins
   pid_t server_pid = 0;    // 0: not known; a broker's is the first of all its processes

@@ -8,6 +8,9 @@
 //   journal        the rows of full cycles appended to the queue service's store, without service
 //   or
 //                  gRPC
+//   latency        one message at a time, at a pace, to a consumer that waits
+//   insert-commit  INSERTs at the same pace, what latency is compared with
+//   fill           makes queues and sends messages that stay
 //
 // All print the same: cycles per second, latencies, CPU. bench/compare.sh runs the first two
 // alternately. Exit code 1: an error, or not every message came back.
@@ -15,7 +18,9 @@
 
 #include "bench/command_line.h"
 #include "bench/cycle.h"
+#include "bench/fill.h"
 #include "bench/journal.h"
+#include "bench/latency.h"
 #include "bench/postgres.h"
 #include "bench/report.h"
 #include "bench/skip_locked.h"
@@ -32,6 +37,44 @@ void AddPostgresPid(CLI::App& command, Options& options) {
 void AddQueues(CLI::App& command, Options& options) {
   command.add_option("--queues", options.queues, "Queues, among which the cyclers are divided")
       ->capture_default_str();
+}
+
+void AddService(CLI::App& command, Options& options) {
+  command.add_option("--target", options.target, "HOST:PORT of the queue service")->required();
+  command.add_option("--server-pid", options.server_pid,
+                     "The service's process, to tell its CPU time");
+  command.add_option("--database-url", options.database_url,
+                     "The service's PostgreSQL, only to tell its CPU time");
+}
+
+void AddFill(CLI::App& app, Options& options, Workload& workload) {
+  CLI::App* fill = app.add_subcommand("fill", "Makes queues and sends messages that stay");
+  AddService(*fill, options);
+  fill->add_option("--queue", options.queue, "Name of the queue, or the head of their names")
+      ->required();
+  fill->add_option("--queues", options.fill_queues, "How many")->capture_default_str();
+  fill->add_option("--messages", options.messages, "Messages that each gets")
+      ->capture_default_str();
+  AddCyclerOptions(*fill, options);
+  AddCommonOptions(*fill, options);
+  fill->callback([&workload] { workload = RunFill; });
+}
+
+void AddLatencies(CLI::App& app, Options& options, Workload& workload) {
+  CLI::App* latency = app.add_subcommand("latency", "Paced sends to a consumer that waits");
+  AddService(*latency, options);
+  CLI::App* insert = app.add_subcommand("insert-commit", "Paced INSERTs, what latency compares to");
+  insert
+      ->add_option("--database-url", options.database_url,
+                   "PostgreSQL; a table is made and dropped")
+      ->required();
+  for (CLI::App* command : {latency, insert}) {
+    command->add_option("--rate", options.rate, "Messages a second")->capture_default_str();
+    AddCommonOptions(*command, options);
+    AddPostgresPid(*command, options);
+  }
+  latency->callback([&workload] { workload = RunLatency; });
+  insert->callback([&workload] { workload = RunInsertCommit; });
 }
 
 int Main(int argc, char** argv) {
@@ -51,6 +94,10 @@ int Main(int argc, char** argv) {
                     "The service's process, to tell its CPU time");
   cycle->add_option("--database-url", options.database_url,
                     "The service's PostgreSQL, only to tell its CPU time");
+
+  cycle->add_option("--queue", options.queue,
+                    "A queue that is there, with messages that `fill` sent; default: new ones");
+  cycle->add_option("--backlog", options.backlog, "How many messages that queue has");
 
   CLI::App* skip_locked =
       app.add_subcommand("skip-locked", "Full cycles on one table with FOR UPDATE SKIP LOCKED");
@@ -74,10 +121,15 @@ int Main(int argc, char** argv) {
   AddCommonOptions(*journal, options);
   AddPostgresPid(*journal, options);
 
+  Workload other = nullptr;
+  AddFill(app, options, other);
+  AddLatencies(app, options, other);
+
   CLI11_PARSE(app, argc, argv);
   const Workload workload = cycle->parsed()         ? RunCycle
                             : skip_locked->parsed() ? RunSkipLocked
-                                                    : RunJournal;
+                            : journal->parsed()     ? RunJournal
+                                                    : other;
   if (options.postgres_pid == 0) options.postgres_pid = FindPostgresPid(options.database_url);
   CpuMeter cpu(options.server_pid, options.postgres_pid);
   return RunAndPrint("weir-bench", workload, options, cpu);
