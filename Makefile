@@ -2,7 +2,7 @@
 BUILD := build/release
 export NINJA_STATUS := [%f/%t %es] 
 
-.PHONY: lab test up build deps sanitize bench format clean
+.PHONY: lab test up build deps sanitize bench chaos format clean
 
 ## The order-processing lab: installs, builds, starts the suite in a fresh folder and walks an order through it.
 lab: build
@@ -33,6 +33,11 @@ sanitize: deps
 ## Weir beside the SKIP LOCKED table, on the same private PostgreSQL.
 bench: build
 	bench/compare.sh
+
+## Breaks a cluster under load for MINUTES, from SEED or a new one; docs/testing.md.
+MINUTES := 10
+chaos: build
+	$(BUILD)/bin/weir-chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 format:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

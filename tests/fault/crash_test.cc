@@ -18,6 +18,7 @@
 #include "libs/base/mutex.h"
 #include "libs/pg/child_process.h"
 #include "tests/fault/load.h"
+#include "tests/fault/verdict.h"
 #include "tests/fault/weir_up.h"
 #include "tests/support/ledger.h"
 #include "tests/support/pg_fixture.h"
@@ -73,15 +74,12 @@ class CrashTest : public testing::Test {
   }
 
   // Drains, and looks for broken promises.
-  void Finish(Load& load, int rounds) {
+  void Finish(Load& load, int rounds, uint64_t seed) {
     load.Stop();
     const absl::Status drained = load.Drain(kRecovery);
     ASSERT_TRUE(drained.ok()) << drained;
-    const auto violations = ledger_.Check();
-    EXPECT_TRUE(violations.empty()) << Describe(violations);
+    ExpectPromisesKept(ledger_, load, seed);
     const Ledger::Totals totals = ledger_.totals();
-    std::printf("%d rounds: %s\n", rounds, Describe(totals).c_str());
-    for (const auto& [name, count] : load.errors()) std::printf("  %s: %ld\n", name.c_str(), count);
     EXPECT_GT(totals.acknowledged, 20 * rounds);
     EXPECT_GT(totals.dead_lettered, 0);
     EXPECT_TRUE(up_.Interrupt()) << "weir up does not end on Ctrl-C; it wrote:\n" << up_.Output();
@@ -111,7 +109,7 @@ TEST_F(CrashTest, NoPromiseIsBrokenByKills) {
     ASSERT_TRUE(load.AwaitProgress(1, kRecovery)) << "No send succeeds any more; weir up wrote:\n"
                                                   << up_.Output();
   }
-  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds));
+  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds, seed));
 }
 
 TEST_F(CrashTest, NoPromiseIsBrokenByStopsUnderLoadNorByAPostgresThatDies) {
@@ -142,7 +140,7 @@ TEST_F(CrashTest, NoPromiseIsBrokenByStopsUnderLoadNorByAPostgresThatDies) {
     ASSERT_TRUE(load.AwaitProgress(20, kRecovery)) << "No send succeeds any more; weir up wrote:\n"
                                                    << up_.Output();
   }
-  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds));
+  ASSERT_NO_FATAL_FAILURE(Finish(load, rounds, seed));
 }
 
 // ---- Orders into a function -----------------------------------------------------------------------------------------------

@@ -432,7 +432,7 @@ class Load::Sender {
 };
 
 Load::Client::Outgoing Load::Sender::Next(const LoadQueue& queue) {
-  const std::string key = absl::StrCat("m", load_.next_key_.fetch_add(1));
+  const std::string key = absl::StrCat(load_.options_.key_prefix, load_.next_key_.fetch_add(1));
   Client::Outgoing message{.body = RandomBody(key, gen_)};
   if (!queue.fifo) return message;
   message.group = absl::StrCat("g", absl::Uniform(gen_, 0, kGroups));

@@ -46,6 +46,7 @@ class Load {
   struct Options {
     std::vector<LoadQueue> queues;
     uint64_t seed = 0;
+    std::string key_prefix = "m";  // FIFO queues remember keys for 5 minutes: another one for each load
     int senders = 2;
     int receivers = 4;
     // Senders pause while so many messages are there.
