@@ -25,7 +25,8 @@ namespace weir::queue::api {
   X(ListDeadLetterSourceQueues)  \
   X(StartMessageMoveTask)        \
   X(ListMessageMoveTasks)        \
-  X(CancelMessageMoveTask)
+  X(CancelMessageMoveTask)       \
+  X(PeekMessages)
 
 #define WEIR_DECLARE_CALL(Name)                                                          \
   grpc::ServerUnaryReactor* Name(Context& context, grpc::CallbackServerContext* grpc_context, \
