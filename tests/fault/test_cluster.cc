@@ -29,12 +29,12 @@ std::string ToString(TestCluster::PostgresEnd way) {
 
 absl::StatusOr<std::unique_ptr<TestCluster>> TestCluster::Start(Options options) {
   std::unique_ptr<TestCluster> cluster(new TestCluster(std::move(options)));
-  WEIR_ASSIGN_OR_RETURN(
-      cluster->postgres_,
-      pg::PrivatePostgres::Start(
-          // Else a start after a crash first syncs every file of the cluster, which takes seconds.
-          {.data_dir = cluster->options_.folder + "/pg",
-           .settings = {{"recovery_init_sync_method", "syncfs"}}}));
+  auto settings = cluster->options_.postgres_settings;
+  // Else a start after a crash first syncs every file of the cluster, which takes seconds.
+  settings.emplace_back("recovery_init_sync_method", "syncfs");
+  WEIR_ASSIGN_OR_RETURN(cluster->postgres_,
+                        pg::PrivatePostgres::Start({.data_dir = cluster->options_.folder + "/pg",
+                                                    .settings = std::move(settings)}));
   cluster->postgres_runs_ = true;
   while (cluster->size() < cluster->options_.replicas) {
     WEIR_RETURN_IF_ERROR(cluster->AddReplica().status());

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -28,6 +29,7 @@ class TestCluster {
     int replicas = 1;
     int shards = 4;
     int lease_seconds = 10;
+    std::vector<std::pair<std::string, std::string>> postgres_settings = {};
     absl::Duration recovery = absl::Seconds(60);  // what takes longer has failed
   };
   static absl::StatusOr<std::unique_ptr<TestCluster>> Start(Options options);
