@@ -42,6 +42,13 @@ inline constexpr size_t kMaxAttempts = 10'000;
 // A receive looks through so many ready messages of a queue with message groups for one that it may have (SQS: the first 120,000).
 inline constexpr size_t kMaxSearched = 120'000;
 
+// Fair queues: a group is noisy only with so many messages in flight, or finished lately (SQS: 30).
+inline constexpr int64_t kNoisyInFlight = 30;
+// What consumers have spent on a group's messages counts for about so long.
+inline constexpr absl::Duration kConsumerTimeFades = absl::Minutes(1);
+// Groups of a partition that have no messages but are remembered for what they have used.
+inline constexpr size_t kMaxIdleGroups = 10'000;
+
 // The limits that a test lowers, to reach with few messages what needs many.
 struct ShardLimits {
   int64_t max_in_flight = kMaxInFlight;
@@ -50,6 +57,7 @@ struct ShardLimits {
   size_t max_waiters = kMaxWaiters;
   int64_t max_moving = kMaxMoving;
   size_t max_searched = kMaxSearched;
+  int64_t noisy_in_flight = kNoisyInFlight;
 };
 
 }  // namespace weir::queue::core

@@ -28,9 +28,12 @@ void ShardState::Impl::Run(RequestId request, const Delete& command) {
 DeleteOutcome ShardState::Impl::DeleteOne(Partition& partition, const Receipt& receipt) {
   const Message* message = FindLive(partition, receipt.seq);
   if (message == nullptr) return DeleteOutcome::kAlreadyGone;
-  if (message->receive_count != receipt.receive_count || message->leased_at == kLongAgo) {
-    return DeleteOutcome::kStaleReceipt;
+  const bool is_newest =
+      message->receive_count == receipt.receive_count && message->leased_at != kLongAgo;
+  if (partition.fifo != nullptr && (!is_newest || message->state != MessageState::kInFlight)) {
+    return DeleteOutcome::kReceiptExpired;
   }
+  if (!is_newest) return DeleteOutcome::kStaleReceipt;
   // A message that is being moved is deleted as well: should the move be aborted, it must not come
   // back.
   Append(EventKind::kAcked, partition, receipt.seq);
@@ -58,6 +61,10 @@ ChangeVisibilityOutcome ShardState::Impl::ChangeOne(Partition& partition,
   if (message == nullptr || message->state == MessageState::kMoving ||
       message->leased_at == kLongAgo || entry.receipt.receive_count > message->receive_count) {
     return ChangeVisibilityOutcome::kMessageGone;
+  }
+  if (partition.fifo != nullptr && entry.receipt.receive_count < message->receive_count) {
+    // Another receiver has the group now, and its lease keeps the order.
+    return ChangeVisibilityOutcome::kReceiptExpired;
   }
   const Instant visible_at = now_ + entry.timeout;
   if (visible_at > now_ && visible_at > message->leased_at + kMaxVisibility) {
@@ -97,8 +104,15 @@ void ShardState::Impl::SetVisibleAt(Partition& partition, MessageSeq seq, Messag
 
 void ShardState::Impl::MakeReady(Partition& partition, MessageSeq seq, Message& message) {
   if (IsTimed(message)) --timed_messages;
+  if (message.state == MessageState::kInFlight) NoteConsumed(partition, message);
   partition.SetState(seq, message, MessageState::kReady);
   MarkDirty(partition);
+}
+
+void ShardState::Impl::NoteConsumed(Partition& partition, const Message& message) {
+  if (partition.fair == nullptr || message.leased_at == kLongAgo) return;
+  partition.fair->NoteConsumed(message.grouped ? &message.place : nullptr,
+                               absl::Microseconds(now_.micros - message.leased_at.micros), now_);
 }
 
 void ShardState::Impl::Hide(Partition& partition, MessageSeq seq, Message& message,
@@ -109,8 +123,9 @@ void ShardState::Impl::Hide(Partition& partition, MessageSeq seq, Message& messa
   MarkDirty(partition);  // It may have stood before what a waiter waits for.
 }
 
-void ShardState::Impl::AddExplicit(Partition& partition, MessageSeq seq, const Message& message) {
-  partition.Add(seq, message);
+void ShardState::Impl::AddExplicit(Partition& partition, MessageSeq seq, const Message& message,
+                                   absl::string_view group) {
+  partition.Add(seq, message, group);
   if (IsTimed(message)) {
     ++timed_messages;
     timers.Push({message.visible_at, TimerKind::kMessage, seq.value(), &partition});
@@ -121,8 +136,9 @@ void ShardState::Impl::AddExplicit(Partition& partition, MessageSeq seq, const M
 
 void ShardState::Impl::Remove(Partition& partition, MessageSeq seq, const Message& message) {
   if (IsTimed(message)) --timed_messages;
+  if (message.state == MessageState::kInFlight) NoteConsumed(partition, message);
   AddLive(message.segment, -1);
-  partition.Remove(seq);
+  partition.Remove(seq, now_);
   MarkDirty(partition);  // A message less in flight may be what a waiter waits for.
 }
 

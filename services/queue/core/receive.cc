@@ -26,9 +26,9 @@ absl::Status TooManyWaiters(size_t limit) {
 void ShardState::Impl::Run(RequestId request, const Receive& command) {
   if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
   Partition& partition = GetPartition(command.partition, command.config);
-  if (partition.in_flight() >= limits.max_in_flight) {
+  if (partition.in_flight() >= limits.max_in_flight && partition.fifo == nullptr) {
     return Reply(request, OverLimit(limits.max_in_flight));
-  };
+  }
   partition.wants_fill = true;
   MarkDirty(partition);
   Waiter waiter{.limit = command.max_messages,
@@ -54,6 +54,8 @@ void ShardState::Impl::Run(RequestId, const CancelReceive& command) {
 
 std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(Partition& partition,
                                                           const Waiter& waiter) {
+  if (partition.fifo != nullptr) return LeaseGroups(partition, waiter);
+  partition.ReleaseQuiet(now_);
   std::vector<ReceivedMessage> received;
   std::vector<std::pair<MessageSeq, Message*>>
       still_ready;  // received with a visibility timeout of 0
@@ -110,21 +112,16 @@ ReceivedMessage ShardState::Impl::Lease(Partition& partition, MessageSeq seq, Me
     event.visible_at = received.visible_at;
     event.consumer = consumer;
   }
+  if (partition.fifo != nullptr && hidden) partition.fifo->groups.NoteConsumer(seq, consumer);
   return received;
 }
 
 std::pair<MessageSeq, Message*> ShardState::Impl::FrontLiveReady(Partition& partition) {
   while (true) {
-    const auto [seq, message] = partition.FrontReady();
+    const auto [seq, message] = partition.FrontReady(now_);
     if (message == nullptr || !IsExpired(partition, message->sent_at)) return {seq, message};
     Expire(partition, seq, *message);
   }
-}
-
-std::pair<MessageSeq, Message*> ShardState::Impl::PopLiveReady(Partition& partition) {
-  const auto front = FrontLiveReady(partition);
-  if (front.second != nullptr) partition.PopReady();
-  return front;
 }
 
 bool ShardState::Impl::MustDeadLetter(const Partition& partition, const Message& message) const {
@@ -134,7 +131,8 @@ bool ShardState::Impl::MustDeadLetter(const Partition& partition, const Message&
 }
 
 bool ShardState::Impl::AwaitsFill(const Partition& partition) const {
-  return partition.ready() == 0 && !partition.backlog.empty();
+  if (partition.HasReceivable() || partition.backlog.empty()) return false;
+  return partition.fifo == nullptr || !partition.IsSearchedThrough();
 }
 
 void ShardState::Impl::Park(RequestId request, Partition& partition, Waiter waiter) {
@@ -160,7 +158,7 @@ void ShardState::Impl::Unpark(RequestId request, const Waiter& waiter) {
 }
 
 void ShardState::Impl::ServeWaiters(Partition& partition) {
-  while (partition.waiting > 0 && partition.ready() > 0) {
+  while (partition.waiting > 0 && partition.HasReceivable()) {
     const RequestId request = partition.waiters.front();
     const auto it = waiters.find(request);
     if (it == waiters.end()) {
@@ -176,7 +174,7 @@ void ShardState::Impl::ServeWaiters(Partition& partition) {
     } else {
       std::vector<ReceivedMessage> messages = LeaseReady(partition, waiter);
       if (messages.empty()) {
-        if (partition.ready() > 0) return;  // A limit is reached, of messages in flight or moving.
+        if (partition.HasReceivable()) return;  // A limit is reached, of messages in flight or moving.
         continue;
       }
       Reply(request, ReceiveReply{partition.id, std::move(messages)});

@@ -4,11 +4,13 @@
 // happened since. A message that no event speaks of, that was never received here and is not
 // delayed, becomes part of the backlog: only counted.
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "services/queue/core/instant.h"
+#include "services/queue/core/limits.h"
 #include "services/queue/core/partition.h"
 #include "services/queue/core/shard_impl.h"
 #include "services/queue/core/shard_state.h"
@@ -36,8 +38,14 @@ struct Accepted {
 
 // The messages of one partition, as they are found.
 struct Found {
-  std::vector<std::pair<MessageSeq, Message>> touched;
+  struct Touched {
+    MessageSeq seq;
+    Message message;
+    std::string group;
+  };
+  std::vector<Touched> touched;
   std::vector<MessageSeq> gone;  // of which there is still a row
+  std::vector<RecoveredId> ids;
   // The untouched ones.
   int64_t count = 0;
   MessageSeq from = Backlog::kNowhere;
@@ -113,6 +121,20 @@ void CountUntouched(const MessageMeta& meta, Found& found) {
   found.by_segment.emplace_back(meta.segment, 1);
 }
 
+// An id that is still remembered, whatever has become of its message.
+void NoteId(const MessageMeta& meta, Instant now, Found& found) {
+  const Instant until = ToInstant(meta.sent_at) + kDeduplicationWindow;
+  if (until <= now) return;
+  const std::string& id = meta.deduplication->deduplication_id;
+  found.ids.push_back(
+      {.by_queue = KeyOf(DeduplicationScope::kQueue, meta.message_group_id, id),
+       .by_group = KeyOf(DeduplicationScope::kMessageGroup, meta.message_group_id, id),
+       .entry = {.seq = meta.seq,
+                 .segment = meta.segment,
+                 .until = until,
+                 .message_id = PackMessageId(meta.deduplication->message_id)}});
+}
+
 }  // namespace
 
 struct RecoveryBuilder::Impl {
@@ -180,6 +202,7 @@ void RecoveryBuilder::AddMessage(PartitionId partition, LogNo log_no, const Mess
   const auto purged = impl_->purged_to.find(partition);
   if (purged != impl_->purged_to.end() && meta.seq <= purged->second) return;
   Found& found = impl_->found[partition];
+  if (meta.deduplication != nullptr) NoteId(meta, impl_->now, found);
   Message message = FromRow(meta);
   if (const auto told = impl_->told.find(meta.seq); told != impl_->told.end()) {
     if (told->second.gone) {
@@ -192,14 +215,14 @@ void RecoveryBuilder::AddMessage(PartitionId partition, LogNo log_no, const Mess
   if (message.leased_at == kLongAgo && message.state == MessageState::kReady) {
     CountUntouched(meta, found);
   } else {
-    found.touched.emplace_back(meta.seq, message);
+    found.touched.push_back({meta.seq, message, meta.message_group_id});
   }
 }
 
 void RecoveryBuilder::Impl::BuildPartition(PartitionId id, Found& found, ShardState::Impl& shard) {
-  if (found.touched.empty() && found.count == 0) return;
+  if (found.touched.empty() && found.count == 0 && found.ids.empty()) return;
   std::unique_ptr<Partition>& partition = shard.partitions[id];
-  partition = std::make_unique<Partition>(id);
+  partition = std::make_unique<Partition>(id, shard.limits);
   if (found.count > 0) {
     partition->backlog.Restore(found.count, found.from, found.oldest, found.newest, found.in_order,
                                found.by_segment);
@@ -207,14 +230,19 @@ void RecoveryBuilder::Impl::BuildPartition(PartitionId id, Found& found, ShardSt
   for (const MessageSeq seq : found.gone) partition->backlog.NoteTouchedAhead(seq);
   // Those that have been visible for longest are received first.
   std::sort(found.touched.begin(), found.touched.end(), [](const auto& a, const auto& b) {
-    return std::pair(a.second.visible_at, a.first) < std::pair(b.second.visible_at, b.first);
+    return std::pair(a.message.visible_at, a.seq) < std::pair(b.message.visible_at, b.seq);
   });
-  for (const auto& [seq, message] : found.touched) {
+  for (const auto& [seq, message, group] : found.touched) {
     partition->backlog.NoteTouchedAhead(seq);
-    shard.AddExplicit(*partition, seq, message);
+    shard.AddExplicit(*partition, seq, message, group);
     shard.AddLive(message.segment, 1);
   }
   for (const auto& [segment, count] : found.by_segment) shard.AddLive(segment, count);
+  for (const RecoveredId& id : found.ids) {
+    shard.AddLive(id.entry.segment, 1);
+    ++shard.ids_in_segment[id.entry.segment];
+  }
+  if (!found.ids.empty()) shard.recovered_ids[id] = std::move(found.ids);
 }
 
 void RecoveryBuilder::Impl::BuildAcceptances(ShardState::Impl& shard) {

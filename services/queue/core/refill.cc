@@ -1,6 +1,6 @@
 // Reads of the backlog, and retention: a message is gone once its sent_at + retention has come.
 //
-// An expired message is never delivered: it is looked at when it is popped (PopLiveReady), found
+// An expired message is never delivered: it is looked at when its turn comes (FrontLiveReady), found
 // (FindLive) or read (Refill). Besides, sweeps count out what nobody asks for. Every expiry is
 // recorded by an event: if the queue's retention is raised later, a message that was told to be
 // gone must not come back with the next restart.
@@ -44,6 +44,7 @@ void ShardState::Impl::Fill(Partition& partition, const Refill& command) {
     last = ToInstant(meta.sent_at);
   }
   backlog.AdvanceTo(command.scanned_to);
+  partition.SetHorizon();
   if (!backlog.empty() && backlog.in_order()) {
     backlog.RaiseOldest(std::max(backlog.oldest_sent_at(), last));
   }
@@ -56,7 +57,8 @@ void ShardState::Impl::FillOne(Partition& partition, const MessageMeta& meta) {
               {.sent_at = ToInstant(meta.sent_at),
                .visible_at = ToInstant(meta.visible_at),
                .receive_count = meta.receive_count,
-               .segment = meta.segment});
+               .segment = meta.segment},
+              meta.message_group_id);
   // A sweep of the backlog that is under way will not find it any more.
   ArmSweep(partition, ToInstant(meta.sent_at));
 }
@@ -102,7 +104,9 @@ void ShardState::Impl::ExpireUntouched(Partition& partition, const MessageMeta& 
 void ShardState::Impl::RequestReads(Partition& partition) {
   Backlog& backlog = partition.backlog;
   if (backlog.read.has_value() || backlog.empty()) return;
-  const bool low = static_cast<size_t>(partition.ready()) <= limits.refill_below;
+  bool low = static_cast<size_t>(partition.receivable()) <= limits.refill_below;
+  // Of groups that are blocked or noisy only so many are looked through for others.
+  if (partition.fifo != nullptr || partition.fair != nullptr) low = low && !partition.IsSearchedThrough();
   if (low && (partition.wants_fill || partition.waiting > 0)) {
     RequestRead(partition, Purpose::kFill, backlog.from());
   } else if (backlog.sweep.has_value()) {

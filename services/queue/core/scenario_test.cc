@@ -12,15 +12,19 @@
 // count, a parked receive by the name in its step. A line that begins with # is a comment.
 //
 //   queue name= [visibility= delay= retention= dlq= max_receives=]   makes a queue or changes its attributes
-//   send queue= body=a,b [delay=]          receive queue= [max= visibility= wait= name=]
+//               [fifo=yes scope=queue|group]                         scope: of its deduplication
+//   send queue= body=a,b [group=g,h delay= id=x,y]                   id: for deduplication; FIFO without it: the body
+//   receive queue= [max= visibility= wait= name= consumer= attempt=]
 //   cancel queue= name=                    delete queue= receipt=
 //   change queue= receipt= timeout=        release queue= receipt=
 //   purge queue=                           drop queue= [keep=yes]: a later step may still name the queue, as one that found it before
 //   redrive queue= to= [max=]              moves outcome=done|refused|away    how moves end from now on
 //   stats queue=                           tick                           only time passes
+//   groups queue= [after= max=]
 //   restart                                the state is thrown away and read from the rows
 //   segment new=                           rows go to a new segment; copy-forward, drop-segment: of the oldest one
-//   limits [window= refill_below= in_flight= waiters= moving= read=]         first of all; `read`: messages that one read brings
+//   limits [window= refill_below= in_flight= waiters= moving= searched= noisy= read=]   first of all
+//                                          searched: explicit ready messages at most; read: messages that one read brings
 //
 // After a wanted change of behaviour: WEIR_REWRITE=1 queue_scenario_test writes what comes of each step into the files. Read the
 // diff, and understand each changed line.
@@ -41,6 +45,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -151,6 +156,7 @@ class Scenario {
         {"restart", &Scenario::DoRestart},     {"segment", &Scenario::DoSegment},
         {"copy-forward", &Scenario::DoCopyForward},
         {"drop-segment", &Scenario::DoDropSegment},
+        {"groups", &Scenario::ShowGroups},
     };
     const auto it = kVerbs.find(fields.verb());
     if (it == kVerbs.end()) return fields.Wrong(absl::StrCat("unknown command ", fields.verb()));
@@ -164,6 +170,8 @@ class Scenario {
     limits_.max_in_flight = fields.TakeInt("in_flight", kMaxInFlight);
     limits_.max_waiters = static_cast<size_t>(fields.TakeInt("waiters", kMaxWaiters));
     limits_.max_moving = fields.TakeInt("moving", kMaxMoving);
+    limits_.max_searched = static_cast<size_t>(fields.TakeInt("searched", kMaxSearched));
+    limits_.noisy_in_flight = fields.TakeInt("noisy", kNoisyInFlight);
     read_messages_ = static_cast<size_t>(fields.TakeInt("read", 1'000));
     state_ = ShardState(LogNo(1), SegmentNo(1), limits_);
   }
@@ -175,6 +183,10 @@ class Scenario {
     config.visibility_timeout = fields.TakeDuration("visibility").value_or(absl::Seconds(30));
     config.delay = fields.TakeDuration("delay").value_or(absl::ZeroDuration());
     config.retention = fields.TakeDuration("retention").value_or(absl::Hours(96));
+    config.fifo = fields.TakeOr("fifo", "no") == "yes";
+    if (fields.TakeOr("scope", "queue") == "group") {
+      config.deduplication_scope = DeduplicationScope::kMessageGroup;
+    }
     const std::string dlq = fields.TakeOr("dlq", "");
     const int max_receives = fields.TakeInt("max_receives", 0);
     // As the registry does it: a dead-letter queue that does not exist is none.
@@ -206,12 +218,31 @@ class Scenario {
     const PartitionId queue = TakeQueue(fields);
     Send send{.partition = queue, .config = configs_[queue]};
     const auto delay = fields.TakeDuration("delay");
-    for (const auto body : absl::StrSplit(fields.Take("body"), ',')) {
+    const std::vector<std::string> bodies = absl::StrSplit(fields.Take("body"), ',');
+    const std::vector<std::string> groups = TakeList(fields, "group", bodies.size());
+    const std::vector<std::string> ids = TakeList(fields, "id", bodies.size());
+    for (size_t i = 0; i < bodies.size(); ++i) {
       auto content = std::make_shared<MessageContent>();
-      content->body = std::string(body);
+      content->body = bodies[i];
+      content->message_id = absl::StrFormat("00000000-0000-0000-0000-%012d", ++messages_);
+      bodies_[content->message_id] = bodies[i];
+      content->message_group_id = groups[i];
+      content->deduplication_id = ids[i];
+      if (configs_[queue]->fifo && ids[i].empty()) content->deduplication_id = bodies[i];
       send.messages.push_back({std::move(content), delay});
     }
+    sent_ = bodies;
     Decide(send);
+  }
+
+  // One for each, or the same for all.
+  static std::vector<std::string> TakeList(Fields& fields, const std::string& name, size_t size) {
+    std::vector<std::string> list = absl::StrSplit(fields.TakeOr(name, ""), ',');
+    if (list.size() != 1 && list.size() != size) {
+      fields.Wrong(absl::StrCat(name, " has ", list.size(), " values for ", size, " messages"));
+    }
+    list.resize(size, list.front());
+    return list;
   }
 
   void DoReceive(Fields& fields) {
@@ -220,6 +251,8 @@ class Scenario {
     receive.max_messages = fields.TakeInt("max", 10);
     receive.visibility_timeout = fields.TakeDuration("visibility");
     if (const auto wait = fields.TakeDuration("wait")) receive.wait_until = now_ + *wait;
+    receive.consumer = fields.TakeOr("consumer", "");
+    receive.attempt_id = fields.TakeOr("attempt", "");
     const std::string name = fields.TakeOr("name", "");
     const RequestId request = Decide(receive);
     if (answered_) return;
@@ -285,7 +318,30 @@ class Scenario {
         "ready=", stats.ready, " in_flight=", stats.in_flight, " delayed=", stats.delayed,
         " waiting=", stats.waiting_receives, " dead_lettered=", stats.dead_lettered,
         " expired=", stats.expired,
-        stats.oldest_sent_at ? absl::StrCat(" oldest=", Since(*stats.oldest_sent_at)) : ""));
+        stats.oldest_sent_at ? absl::StrCat(" oldest=", Since(*stats.oldest_sent_at)) : "",
+        stats.groups > 0 ? absl::StrCat(" groups=", stats.groups) : "",
+        configs_[queue]->fifo ? absl::StrCat(" blocked=", stats.blocked) : ""));
+  }
+
+  void ShowGroups(Fields& fields) {
+    const PartitionId queue = TakeQueue(fields);
+    Decide(Tick{});
+    const auto groups = state_.Groups(queue, fields.TakeOr("after", ""),
+                                      static_cast<size_t>(fields.TakeInt("max", 100)));
+    for (const GroupStatus& group : groups) {
+      std::string line = absl::StrCat(group.group, " ready=", group.ready, " in_flight=",
+                                      group.in_flight, " delayed=", group.delayed,
+                                      group.noisy ? " noisy" : "");
+      if (group.blocker.has_value()) {
+        const GroupStatus::Blocker& by = *group.blocker;
+        absl::StrAppend(&line, " blocked_by=", contents_[by.seq]->body, " receives=",
+                        by.receive_count, by.since ? " since=" + Since(*by.since) : "", " until=",
+                        by.until == absl::InfiniteFuture() ? "moved" : Since(by.until),
+                        by.consumer.empty() ? "" : " consumer=" + by.consumer);
+      }
+      out_.push_back(line);
+    }
+    if (groups.empty()) out_.push_back("no groups");
   }
 
   // ---- Rows ----
@@ -382,15 +438,23 @@ class Scenario {
   void Tell(const std::string& who, const Reply& reply) {
     if (const auto* status = std::get_if<absl::Status>(&reply)) {
       out_.push_back(absl::StrCat(who, std::string(status->message())));
+    } else if (const auto* sent = std::get_if<SendReply>(&reply)) {
+      for (size_t i = 0; i < sent->duplicate_of.size(); ++i) {
+        if (sent->duplicate_of[i].empty()) continue;
+        out_.push_back(absl::StrCat(sent_[i], " is a duplicate of ", bodies_[sent->duplicate_of[i]],
+                                    ", seq ", sent->seqs[i].value()));
+      }
     } else if (const auto* receive = std::get_if<ReceiveReply>(&reply)) {
       TellReceived(who, *receive);
     } else if (const auto* deletes = std::get_if<DeleteReply>(&reply)) {
-      constexpr const char* kWords[] = {"deleted", "already gone", "stale receipt"};
+      constexpr const char* kWords[] = {"deleted", "already gone", "stale receipt",
+                                        "the receipt has expired"};
       for (const auto outcome : deletes->outcomes) {
         out_.push_back(kWords[static_cast<int>(outcome)]);
       }
     } else if (const auto* changes = std::get_if<ChangeVisibilityReply>(&reply)) {
-      constexpr const char* kWords[] = {"changed", "the message is gone", "beyond the limit of 12h"};
+      constexpr const char* kWords[] = {"changed", "the message is gone", "beyond the limit of 12h",
+                                        "the receipt has expired"};
       for (const auto outcome : changes->outcomes) {
         out_.push_back(kWords[static_cast<int>(outcome)]);
       }
@@ -425,6 +489,9 @@ class Scenario {
   std::map<std::string, PartitionId> queues_;
   std::map<PartitionId, ConfigPtr> configs_;
   std::map<MessageSeq, ContentPtr> contents_;
+  int messages_ = 0;
+  std::map<std::string, std::string> bodies_;  // by message id
+  std::vector<std::string> sent_;              // bodies of the send that runs
   std::map<std::pair<PartitionId, std::string>, Receipt> receipts_;
   std::map<RequestId, std::string> waiting_;
   PartitionId redrive_to_;

@@ -12,6 +12,8 @@ namespace weir::queue::core {
 
 void ShardState::Impl::Run(RequestId, const CopyForward& command) {
   WEIR_CHECK(command.segment != active_segment, "the active segment cannot be copied forward");
+  WEIR_CHECK(!ids_in_segment.contains(command.segment),
+             "a segment that remembers deduplication ids cannot be copied forward");
   for (const CopyForward::Row& row : command.rows) CopyRow(command, row);
   RecordAcceptancesAnew(command.segment);
 }
@@ -59,6 +61,7 @@ void ShardState::Impl::CopyUntouched(Partition& partition, const CopyForward::Ro
 void ShardState::Impl::AppendSurvivor(Partition& partition, MessageMeta meta,
                                       const CopyForward::Row& row) {
   AddLive(active_segment, 1);
+  meta.message_group_id.clear();  // The content has it.
   meta.transfer.reset();
   if (row.meta.transfer.has_value()) {
     const auto it = acceptances.find(*row.meta.transfer);

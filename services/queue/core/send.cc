@@ -11,7 +11,16 @@ void ShardState::Impl::Run(RequestId request, const Send& command) {
   SendReply reply;
   reply.seqs.reserve(command.messages.size());
   for (const Send::Message& sent : command.messages) {
-    const absl::Duration delay = sent.delay.value_or(partition.config->delay);
+    if (const Deduplication::Entry* first = FindDuplicate(partition, *sent.content)) {
+      reply.duplicate_of.resize(command.messages.size());
+      reply.duplicate_of[reply.seqs.size()] = UnpackMessageId(first->message_id);
+      reply.seqs.push_back(first->seq);
+      continue;
+    }
+    // In a FIFO queue only the queue has a delay: it must not change the order.
+    const absl::Duration delay = partition.fifo != nullptr
+                                     ? partition.config->delay
+                                     : sent.delay.value_or(partition.config->delay);
     Message message{.sent_at = now_, .visible_at = now_ + delay};
     reply.seqs.push_back(AppendNew(partition, message, sent.content, std::nullopt));
     ++partition.totals.sent;
@@ -25,16 +34,18 @@ MessageSeq ShardState::Impl::AppendNew(Partition& partition, Message message, Co
   const MessageSeq seq(log_no.value());
   message.segment = active_segment;
   const bool delayed = message.visible_at > now_;
-  const bool is_explicit =
-      delayed ||
-      (partition.backlog.empty() && static_cast<size_t>(partition.ready()) < limits.ready_window);
+  const bool is_explicit = delayed || JoinsWindow(partition, *content);
   if (is_explicit) {
     message.state = delayed ? MessageState::kDelayed : MessageState::kReady;
-    AddExplicit(partition, seq, message);
+    AddExplicit(partition, seq, message, content->message_group_id);
     partition.backlog.NoteTouchedAhead(seq);
   } else {
     partition.backlog.Append(seq, message.sent_at, active_segment);
+    partition.SetHorizon();
+    // Those that wait can have none of the explicit ones, but perhaps this one.
+    if (partition.waiting > 0) MarkDirty(partition);
   }
+  if (partition.fifo != nullptr) RememberId(partition, *content, seq, active_segment);
   AddLive(active_segment, 1);
   ArmSweep(partition, message.sent_at);
   out_.mutations.push_back(AppendMessage{.log_no = log_no,
@@ -48,6 +59,17 @@ MessageSeq ShardState::Impl::AppendNew(Partition& partition, Message message, Co
                                          .content = std::move(content),
                                          .keep_content = is_explicit && !delayed});
   return seq;
+}
+
+bool ShardState::Impl::JoinsWindow(const Partition& partition,
+                                   const MessageContent& content) const {
+  const bool has_room = static_cast<size_t>(partition.receivable()) < limits.ready_window;
+  if (partition.backlog.empty()) {
+    return has_room && (partition.fifo == nullptr || !partition.IsSearchedThrough());
+  }
+  // In a fair queue a quiet group's message does not wait behind the backlog of a noisy one.
+  return has_room && partition.fair != nullptr && partition.fair->HasNoisyTurn() &&
+         !partition.fair->IsNoisy(content.message_group_id, partition.in_flight(), now_);
 }
 
 AppendMessage* ShardState::Impl::FreshRow(MessageSeq seq) {

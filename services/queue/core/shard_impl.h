@@ -5,13 +5,18 @@
 // partitions that were touched: waiters get what is ready, reads of the backlog are asked for. All
 // of them work on the decision under construction, `out_`, at the instant `now_`.
 //
-//   send.cc       Send and what every appended message has in common
-//   receive.cc    Receive, CancelReceive, waiters, leases, dead-lettering at the receive
-//   receipts.cc   Delete, ChangeVisibility, ReleaseLease
-//   transfer.cc   AcceptTransfer, FinishTransfer, MoveWithinShard, AbortTransfer, ForgetTransfer,
-//   TakeForRedrive refill.cc     Refill, retention segments.cc   CopyForward, accounts of segments
-//   shard_state.cc  dispatch, timers, Purge, DropPartition, Configure, Stats
-//   recovery.cc   RecoveryBuilder
+//   send.cc          Send and what every appended message has in common
+//   receive.cc       Receive, CancelReceive, waiters, leases, dead-lettering at the receive
+//   receive_fifo.cc  leases of groups, repeated attempts
+//   deduplicate.cc   repeated sends
+//   receipts.cc      Delete, ChangeVisibility, ReleaseLease
+//   transfer.cc      AcceptTransfer, FinishTransfer, MoveWithinShard, AbortTransfer,
+//                    ForgetTransfer, TakeForRedrive
+//   refill.cc        Refill, retention
+//   segments.cc      CopyForward, accounts of segments
+//   shard_state.cc   dispatch, timers, Purge, DropPartition, Configure
+//   stats.cc         what can be asked
+//   recovery.cc      RecoveryBuilder
 #pragma once
 
 #include <memory>
@@ -45,6 +50,13 @@ struct Waiter {
   std::string attempt_id;
 };
 
+// A deduplication id that recovery has found. Its key depends on the config, which comes later.
+struct RecoveredId {
+  DeduplicationKey by_queue;
+  DeduplicationKey by_group;
+  Deduplication::Entry entry;
+};
+
 // A transfer that this shard has accepted and must recognise when it is repeated.
 struct Acceptance {
   PartitionId partition;
@@ -69,7 +81,10 @@ struct ShardState::Impl {
   absl::flat_hash_map<PartitionId, std::unique_ptr<Partition>> partitions;
   absl::flat_hash_map<RequestId, Waiter> waiters;
   absl::flat_hash_map<TransferId, Acceptance> acceptances;
-  // Live messages and acceptances by the segment of their newest row.
+  absl::flat_hash_map<PartitionId, std::vector<RecoveredId>> recovered_ids;
+  // Deduplication ids by the segment that records them; live_in_segment counts them, too.
+  absl::flat_hash_map<SegmentNo, int64_t> ids_in_segment;
+  // Live messages, acceptances and deduplication ids by the segment of their newest row.
   absl::flat_hash_map<SegmentNo, int64_t> live_in_segment;
   // Partitions whose queues were deleted, the newest ones, oldest first in `dropped_order`. Ids are
   // never reused, but a command may have found its queue just before.
@@ -117,6 +132,8 @@ struct ShardState::Impl {
   // here.
   MessageSeq AppendNew(Partition& partition, Message message, ContentPtr content,
                        std::optional<TransferId> transfer);
+  // A new message that is not delayed becomes explicit at once.
+  bool JoinsWindow(const Partition& partition, const MessageContent& content) const;
   // The row of a message that was appended by this very decision, or null: it can still be changed.
   AppendMessage* FreshRow(MessageSeq seq);
 
@@ -126,10 +143,8 @@ struct ShardState::Impl {
   std::vector<ReceivedMessage> LeaseReady(Partition& partition, const Waiter& waiter);
   ReceivedMessage Lease(Partition& partition, MessageSeq seq, Message& message,
                         absl::Duration visibility_timeout, const std::string& consumer);
-  // The next ready message that is not expired; it stays in its place.
+  // Standard: the next ready message that is not expired; it stays in its place.
   std::pair<MessageSeq, Message*> FrontLiveReady(Partition& partition);
-  // The same, taken out of the ready window.
-  std::pair<MessageSeq, Message*> PopLiveReady(Partition& partition);
   bool MustDeadLetter(const Partition& partition, const Message& message) const;
   void Park(RequestId request, Partition& partition, Waiter waiter);
   void Unpark(RequestId request, const Waiter& waiter);
@@ -137,6 +152,35 @@ struct ShardState::Impl {
   void AnswerOverdue(Partition& partition);
   // Somebody waits for messages that only a read of the backlog can bring.
   bool AwaitsFill(const Partition& partition) const;
+
+  // ---- receive_fifo.cc ----
+  // As LeaseReady and Take, of a FIFO partition.
+  std::vector<ReceivedMessage> LeaseGroups(Partition& partition, const Waiter& waiter);
+  // Leases of one group. False: no group can give more now.
+  bool LeaseGroup(Partition& partition, GroupNo group, const Waiter& waiter,
+                  std::vector<ReceivedMessage>& received);
+  int32_t TakeFromGroups(Partition& partition, RequestId request, int32_t limit);
+  // What the same attempt got before, hidden anew; empty: there is nothing to repeat.
+  std::vector<ReceivedMessage> RepeatAttempt(Partition& partition, const Waiter& waiter);
+  void RememberAttempt(Partition& partition, const Waiter& waiter,
+                       const std::vector<ReceivedMessage>& received);
+  // The queue's delay has changed: delayed messages obey the new one.
+  void RetimeDelayed(Partition& partition);
+
+  // ---- deduplicate.cc ----
+  // The message that came first with this id, if it is remembered.
+  const Deduplication::Entry* FindDuplicate(const Partition& partition,
+                                            const MessageContent& content) const;
+  void RememberId(Partition& partition, const MessageContent& content, MessageSeq seq,
+                  SegmentNo segment);
+  void Remember(Partition& partition, const DeduplicationKey& key,
+                const Deduplication::Entry& entry);
+  void ForgetDueIds(Partition& partition);
+  void ForgetAllIds(Partition& partition);
+  void ArmForgetting(Partition& partition);
+  void NoteForgotten(const Deduplication::Entry& entry);
+  // Of a partition whose config has come after a restart.
+  void RestoreIds(Partition& partition);
 
   // ---- receipts.cc ----
   void Run(RequestId request, const Delete& command);
@@ -150,7 +194,10 @@ struct ShardState::Impl {
   // kDelayed or kInFlight until message.visible_at.
   void Hide(Partition& partition, MessageSeq seq, Message& message, MessageState state);
   // Makes a message explicit, with its timer.
-  void AddExplicit(Partition& partition, MessageSeq seq, const Message& message);
+  void AddExplicit(Partition& partition, MessageSeq seq, const Message& message,
+                   absl::string_view group);
+  // Its lease has ended: a fair queue counts the time.
+  void NoteConsumed(Partition& partition, const Message& message);
   // Forgets an explicit message; the caller has written the event that says why.
   void Remove(Partition& partition, MessageSeq seq, const Message& message);
 

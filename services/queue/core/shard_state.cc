@@ -60,6 +60,9 @@ void ShardState::Impl::Apply(const Timer& timer) {
       partition.sweep_at = kNever;
       Sweep(partition);
       return;
+    case TimerKind::kForgetting:
+      ForgetDueIds(partition);
+      return;
   }
 }
 
@@ -77,12 +80,14 @@ bool ShardState::Impl::IsStale(const Timer& timer) const {
     }
     case TimerKind::kSweep:
       return timer.partition->sweep_at != timer.at;
+    case TimerKind::kForgetting:
+      return timer.partition->fifo == nullptr || timer.partition->fifo->forgetting_at != timer.at;
   }
   return true;
 }
 
 void ShardState::Impl::PruneTimers() {
-  const size_t alive = static_cast<size_t>(timed_messages) + waiters.size() + partitions.size();
+  const size_t alive = static_cast<size_t>(timed_messages) + waiters.size() + 2 * partitions.size();
   if (timers.size() > 2 * alive + kStaleTimersSlack) {
     timers.Rebuild([this](const Timer& timer) { return IsStale(timer); });
   }
@@ -103,11 +108,12 @@ void ShardState::Impl::Settle() {
 }
 
 void ShardState::Impl::Settle(Partition& partition) {
+  partition.SetHorizon();
   if (partition.waiting > 0) ServeWaiters(partition);
   if (partition.overdue > 0 && !AwaitsFill(partition)) AnswerOverdue(partition);
   RequestReads(partition);
   partition.wants_fill = false;
-  partition.Compact();
+  partition.Compact(now_);
 }
 
 Partition* ShardState::Impl::FindPartition(PartitionId id) {
@@ -117,7 +123,7 @@ Partition* ShardState::Impl::FindPartition(PartitionId id) {
 
 Partition& ShardState::Impl::GetPartition(PartitionId id, const ConfigPtr& config) {
   std::unique_ptr<Partition>& slot = partitions[id];
-  if (slot == nullptr) slot = std::make_unique<Partition>(id);
+  if (slot == nullptr) slot = std::make_unique<Partition>(id, limits);
   Adopt(*slot, config);
   WEIR_CHECK(slot->config != nullptr, "a command without the queue's attributes");
   return *slot;
@@ -134,7 +140,13 @@ void ShardState::Impl::NoteDropped(PartitionId id) {
 void ShardState::Impl::Adopt(Partition& partition, const ConfigPtr& config) {
   if (config == nullptr || config == partition.config) return;
   if (partition.config != nullptr && config->version <= partition.config->version) return;
+  const bool is_first = partition.config == nullptr;
+  const bool retime =
+      !is_first && config->fifo && config->delay != partition.config->delay;
   partition.config = config;
+  if (is_first && config->fifo) partition.MakeFifo();
+  if (is_first) RestoreIds(partition);
+  if (retime) RetimeDelayed(partition);
   MarkDirty(partition);  // What had to move before it could be received may have to no more.
   ArmSweep(partition, partition.OldestSentAt());
 }
@@ -180,7 +192,10 @@ void ShardState::Impl::Run(RequestId request, const DropPartition& command) {
 }
 
 int64_t ShardState::Impl::RemoveAll(Partition& partition) {
-  if (partition.empty()) return 0;
+  const bool has_ids = (partition.fifo != nullptr && !partition.fifo->deduplication.empty()) ||
+                       recovered_ids.contains(partition.id);
+  if (partition.empty() && !has_ids) return 0;
+  ForgetAllIds(partition);
   const int64_t removed =
       static_cast<int64_t>(partition.messages().size()) + partition.backlog.count();
   Append(EventKind::kPurged, partition, MessageSeq(next_log_no.Previous().value()));
@@ -205,66 +220,5 @@ void ShardState::Impl::Run(RequestId, const Configure& command) {
 }
 
 void ShardState::Impl::Run(RequestId, const Tick&) {}
-
-// ---- What can be asked --------------------------------------------------------------------------
-
-PartitionStats ShardState::Impl::StatsOf(Partition& partition) const {
-  PartitionStats stats{.ready = partition.ready() + partition.backlog.count(),
-                       .in_flight = partition.in_flight() + partition.moving(),
-                       .delayed = partition.delayed(),
-                       .waiting_receives = partition.waiting,
-                       .sent = partition.totals.sent,
-                       .received = partition.totals.received,
-                       .deleted = partition.totals.deleted,
-                       .dead_lettered = partition.totals.dead_lettered,
-                       .expired = partition.totals.expired};
-  const Instant oldest = partition.OldestSentAt();
-  if (oldest != kNever) stats.oldest_sent_at = ToTime(oldest);
-  return stats;
-}
-
-ShardState::ShardState(LogNo next_log_no, SegmentNo active_segment, const ShardLimits& limits)
-    : impl_(std::make_unique<Impl>(next_log_no, active_segment, limits)) {}
-ShardState::~ShardState() = default;
-ShardState::ShardState(ShardState&&) noexcept = default;
-ShardState& ShardState::operator=(ShardState&&) noexcept = default;
-
-Decision ShardState::Decide(RequestId request, const Command& command, absl::Time now) {
-  return impl_->Decide(request, command, ToInstant(now));
-}
-
-absl::Time ShardState::NextTimer() const {
-  return impl_->timers.empty() ? absl::InfiniteFuture() : ToTime(impl_->timers.top().at);
-}
-
-void ShardState::StartSegment(SegmentNo segment) { impl_->active_segment = segment; }
-
-LogNo ShardState::next_log_no() const { return impl_->next_log_no; }
-
-SegmentNo ShardState::active_segment() const { return impl_->active_segment; }
-
-int64_t ShardState::LiveInSegment(SegmentNo segment) const {
-  const auto it = impl_->live_in_segment.find(segment);
-  return it == impl_->live_in_segment.end() ? 0 : it->second;
-}
-
-int64_t ShardState::DeduplicationsInSegment(SegmentNo) const { return 0; }
-
-std::vector<GroupStatus> ShardState::Groups(PartitionId, absl::string_view, size_t) const {
-  return {};
-}
-
-PartitionStats ShardState::Stats(PartitionId partition) const {
-  Partition* found = impl_->FindPartition(partition);
-  return found == nullptr ? PartitionStats{} : impl_->StatsOf(*found);
-}
-
-std::vector<PartitionId> ShardState::Partitions() const {
-  std::vector<PartitionId> ids;
-  ids.reserve(impl_->partitions.size());
-  for (const auto& [id, partition] : impl_->partitions) ids.push_back(id);
-  std::sort(ids.begin(), ids.end());
-  return ids;
-}
 
 }  // namespace weir::queue::core

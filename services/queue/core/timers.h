@@ -20,6 +20,7 @@ enum class TimerKind : uint8_t {
   kMessage,  // key: seq. A delay or a visibility timeout ends.
   kWaiter,   // key: request id. A parked receive has waited long enough.
   kSweep,    // key: partition id. A message of the partition may have reached its retention.
+  kForgetting,  // key: partition id. Deduplication ids may be forgotten.
 };
 
 // 24 bytes: there is one for every delayed message.

@@ -33,7 +33,8 @@ void ShardState::Impl::Run(RequestId request, const AcceptTransfer& command) {
 MessageSeq ShardState::Impl::Accept(const AcceptTransfer& command,
                                     std::optional<TransferId> recognise) {
   Partition& partition = GetPartition(command.partition, command.config);
-  const Message message{.sent_at = ToInstant(command.sent_at),
+  // A FIFO queue has its messages in the order in which they came, so also their retention.
+  const Message message{.sent_at = partition.fifo != nullptr ? now_ : ToInstant(command.sent_at),
                         .visible_at = now_,
                         .receive_count = command.receive_count};
   return AppendNew(partition, message, command.content, recognise);
@@ -117,10 +118,12 @@ void ShardState::Impl::Run(RequestId request, const TakeForRedrive& command) {
 }
 
 int32_t ShardState::Impl::Take(Partition& partition, RequestId request, int32_t limit) {
+  if (partition.fifo != nullptr) return TakeFromGroups(partition, request, limit);
   int32_t taken = 0;
   while (taken < limit) {
-    const auto [seq, message] = PopLiveReady(partition);
+    const auto [seq, message] = FrontLiveReady(partition);
     if (message == nullptr) break;
+    partition.PopReady();
     BeginMove(partition, seq, *message, request);
     ++taken;
   }

@@ -570,6 +570,8 @@ bool ShardEngine::MaintainSegments() {
     segments_.pop_front();
   }
   if (static_cast<int>(segments_.size()) <= options_.segments_max) return true;
+  // Its rows are what remembers deduplication ids; it can wait for the minutes until they end.
+  if (state_->DeduplicationsInSegment(segments_.front().segment) > 0) return true;
   int64_t rows = 0;
   int64_t live = 0;
   for (const LiveSegment& segment : segments_) {

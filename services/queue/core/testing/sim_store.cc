@@ -2,12 +2,28 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 #include <variant>
 
 #include "libs/base/check.h"
 
 namespace weir::queue::core::testing {
+
+namespace {
+
+// As a store reads it: with what stands in the content.
+MessageMeta MetaOf(const AppendMessage& row) {
+  MessageMeta meta = row.meta;
+  meta.message_group_id = row.content->message_group_id;
+  if (!row.content->deduplication_id.empty()) {
+    meta.deduplication = std::make_shared<const DeduplicationMeta>(
+        DeduplicationMeta{row.content->deduplication_id, row.content->message_id});
+  }
+  return meta;
+}
+
+}  // namespace
 
 void SimStore::Append(const Decision& decision) {
   for (const Mutation& row : decision.mutations) {
@@ -44,7 +60,7 @@ Refill SimStore::Read(const NeedRefill& need, size_t max_messages, LogNo next_lo
                 .scanned_to = MessageSeq(next_log_no.value())};
   for (const auto& [seq, message] : found) {
     if (refill.messages.size() == max_messages) break;
-    refill.messages.push_back(message->meta);
+    refill.messages.push_back(MetaOf(*message));
     refill.scanned_to = seq.Next();
   }
   return refill;
@@ -61,7 +77,7 @@ CopyForward SimStore::ReadSegment(SegmentNo number) const {
     for (const Mutation& row : segment.rows) {
       const auto* message = std::get_if<AppendMessage>(&row);
       if (message == nullptr) continue;
-      copy.rows.push_back({message->partition, message->meta, message->content});
+      copy.rows.push_back({message->partition, MetaOf(*message), message->content});
     }
   }
   return copy;
@@ -108,7 +124,7 @@ ShardState SimStore::Recover(LogNo next_log_no, absl::Time now, const ShardLimit
     for (const Mutation& row : segment->rows) {
       const auto* message = std::get_if<AppendMessage>(&row);
       if (message != nullptr)
-        builder.AddMessage(message->partition, message->log_no, message->meta);
+        builder.AddMessage(message->partition, message->log_no, MetaOf(*message));
     }
   }
   return std::move(builder).Build();
