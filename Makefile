@@ -2,7 +2,7 @@
 BUILD := build/release
 export NINJA_STATUS := [%f/%t %es] 
 
-.PHONY: lab test up build deps sanitize bench chaos format clean
+.PHONY: lab test up build deps sanitize bench compare chaos format clean
 
 ## The order-processing lab: installs, builds, starts the suite in a fresh folder and walks an order through it.
 lab: build
@@ -33,6 +33,14 @@ sanitize: deps
 ## Weir beside the SKIP LOCKED table, on the same private PostgreSQL.
 bench: build
 	bench/compare.sh
+
+## Weir beside the table, RabbitMQ, JetStream, Redis streams and beanstalkd. Installs them; COMPARE=--publish puts the figures into docs/.
+compare:
+	@tools/install-deps --peers
+	@mkdir -p $(BUILD)
+	@cmake --preset release -Wno-dev >$(BUILD)/configure.log 2>&1 || (cat $(BUILD)/configure.log; exit 1)
+	@cmake --build $(BUILD) --target weir weir-bench weir-bench-peers
+	bench/compare.py $(COMPARE)
 
 ## Breaks a cluster under load for MINUTES, from SEED or a new one; docs/testing.md.
 MINUTES := 10

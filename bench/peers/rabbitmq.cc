@@ -26,6 +26,9 @@ constexpr uint16_t kPrefetch = 1000;
 constexpr int kFrameBytes = 131072;
 constexpr timeval kConfirmTimeout{.tv_sec = 60, .tv_usec = 0};
 constexpr timeval kConsumeWait{.tv_sec = 0, .tv_usec = 200'000};
+// Acks that the queue has not taken yet when their channel closes are lost, and their messages come
+// again: a channel stays open for so long after its last one.
+constexpr absl::Duration kLinger = absl::Seconds(1);
 constexpr absl::Duration kGiveUpAfter = absl::Seconds(30);
 // RabbitMQ gives no ids to messages: the body alone tells them apart.
 constexpr uint64_t kNoId = 1;
@@ -200,8 +203,8 @@ class Consumer {
     while (status.ok() && !run_.failed.load()) {
       if (run_.publishers_done.load()) {
         // What does not come is lost, and the ledger says so.
-        const bool overdue = SystemClock().Monotonic() - last_message > kGiveUpAfter;
-        if (overdue || run_.received.load() >= run_.sent.load()) break;
+        const absl::Duration idle = SystemClock().Monotonic() - last_message;
+        if (idle > (run_.received.load() < run_.sent.load() ? kGiveUpAfter : kLinger)) break;
       }
       amqp_envelope_t envelope;
       timeval timeout = kConsumeWait;

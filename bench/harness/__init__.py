@@ -1,0 +1,1 @@
+"""What bench/compare.py and bench/scenarios.py are made of. Standard library only."""
