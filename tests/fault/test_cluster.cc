@@ -103,8 +103,11 @@ void TestCluster::Resume(int replica) { replicas_[replica]->process->program().S
 absl::Status TestCluster::EndPostgres(PostgresEnd way) {
   postgres_runs_ = false;
   switch (way) {
-    case PostgresEnd::kFast:
-      return postgres_->Stop();
+    case PostgresEnd::kFast: {
+      // Its last checkpoint takes as long as a busy disk makes it. Clients are cut off all the same, and the start waits for its end.
+      const absl::Status stopped = postgres_->Stop();
+      return absl::IsDeadlineExceeded(stopped) ? absl::OkStatus() : stopped;
+    }
     case PostgresEnd::kImmediate:  // every backend ends at once
       kill(postgres_->pid(), SIGQUIT);
       if (!pg::AwaitExit(postgres_->pid(), kEnd)) {
