@@ -154,10 +154,11 @@ void TcpProxy::Run() {
         cuts_ += static_cast<int64_t>(connections_.size());
         for (Connection& connection : connections_) Reset(connection);
         connections_.clear();
+        RefuseWaiting();
         cut_ = false;
         if (stopping_) return;
       }
-      Accept();
+      if (!block_to_target_) Accept();
       for (Connection& connection : connections_) Carry(connection);
       connections_.remove_if([](const Connection& connection) { return connection.dead; });
       Collect(polled);
@@ -171,6 +172,10 @@ void TcpProxy::Run() {
     uint64_t wakes = 0;
     WEIR_CHECK(read(wake_, &wakes, sizeof(wakes)) == sizeof(wakes) || WouldBlock());
   }
+}
+
+void TcpProxy::RefuseWaiting() {
+  for (int fd = 0; (fd = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) CloseHard(fd);
 }
 
 void TcpProxy::Accept() {
@@ -275,7 +280,7 @@ void TcpProxy::Reset(Connection& connection) {
 
 void TcpProxy::Collect(Polled& polled) const {
   polled.Add(wake_, POLLIN);
-  polled.Add(listener_, POLLIN);
+  if (!block_to_target_) polled.Add(listener_, POLLIN);
   for (const Connection& connection : connections_) {
     short client = 0;
     short target = 0;

@@ -39,7 +39,7 @@ class TcpProxy {
   // Resets a connection right after it has carried bytes to the target: they arrive, and the answer is lost. So for the next `count`
   // connections that carry any. 0: no more.
   void CutAfterRequests(int count);
-  // A partition: nothing is carried that way.
+  // A partition: nothing is carried that way. Where it keeps requests from the target, connections made in it wait outside.
   void Block(Way way);
   // Ends partitions and delays.
   void Heal();
@@ -73,6 +73,8 @@ class TcpProxy {
   TcpProxy(std::string target, int listener, int port);
   void Run();
   // What the loop does between two waits.
+  // Connections that wait outside of a partition.
+  void RefuseWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Accept() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Carry(Connection& connection) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // False: the connection is broken.

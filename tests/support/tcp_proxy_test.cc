@@ -203,6 +203,13 @@ TEST_F(TcpProxyTest, AConnectionMadeInAPartitionWorksWhenItEnds) {
   EXPECT_EQ(server.Read(1), "got a");
 }
 
+TEST_F(TcpProxyTest, ACutReachesConnectionsMadeInAPartition) {
+  proxy_->Block(TcpProxy::Way::kToTarget);
+  Socket client = ConnectTo(*proxy_);
+  proxy_->Cut();
+  EXPECT_EQ(client.Read(1), "reset");
+}
+
 TEST_F(TcpProxyTest, ADelayHoldsEachWay) {
   Socket client = ConnectTo(*proxy_);
   Socket server = target_.Accept();
