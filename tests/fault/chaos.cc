@@ -30,7 +30,7 @@ bool IsExpected(const std::string& error) {
          // Receipts that came too late.
          error == "NOT_FOUND MESSAGE_DOES_NOT_EXIST" ||
          error == "FAILED_PRECONDITION MESSAGE_NOT_INFLIGHT" ||
-         absl::StartsWith(error, "INVALID_ARGUMENT RECEIPT_HANDLE");
+         error == "FAILED_PRECONDITION RECEIPT_HANDLE_EXPIRED";
 }
 
 }  // namespace
