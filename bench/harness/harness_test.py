@@ -44,6 +44,10 @@ class SummariseTest(unittest.TestCase):
         self.assertEqual(rows["rabbitmq"].name, "RabbitMQ quorum queue, 64 publishers with 1 outstanding")
         self.assertIn("| 1 / 4 | – | – | 2 / 3 |", results.markdown(list(rows.values())))
 
+    def test_a_call_that_nobody_answers_has_no_latency(self):
+        rows = self.rows(("jetstream", 1, result(300, 10, delete={"p50": 0, "p99": 0})))
+        self.assertEqual(set(rows["jetstream"].latency), {"send"})
+
     def test_a_round_without_a_cycle_is_shown_as_it_is(self):
         nothing = {"cycles_per_s": 0, "latency_ms": {}, "cpu": {"cores_used_by_others": 2.0, "cores": 2}}
         rows = self.rows(("skip-locked", 1, result(100, 10)), ("beanstalkd", 1, nothing))

@@ -27,7 +27,7 @@ class Row:
     rates: list       # cycles/s of each round
     ratios: list      # to the baseline of the same round; empty without one
     cpu_ratios: list  # the baseline's CPU a cycle to this one's
-    latency: dict     # call -> {"p50", "p99"}, those that the workload has
+    latency: dict     # call -> {"p50", "p99"}, those that the workload has and that are answered
     cpu: dict         # part -> us a cycle
     others: float     # cores that others used, the most of the rounds
 
@@ -68,7 +68,7 @@ def summarise(measurements, batch, connections):
             ratios=[result["cycles_per_s"] / base["cycles_per_s"] for result, base in common],
             cpu_ratios=[cpu_of(base) / cpu_of(result) for result, base in common if cpu_of(result) > 0],
             latency={call: {point: median_of(results, "latency_ms", call, point) for point in ("p50", "p99")}
-                     for call, _ in CALLS if all(call in result["latency_ms"] for result in results)},
+                     for call, _ in CALLS if call not in BY_KEY[key].unanswered and all(call in result["latency_ms"] for result in results)},
             cpu={part: median_of(results, "cpu", part + "_us_per_cycle") for part in PARTS
                  if all(part + "_us_per_cycle" in result["cpu"] for result in results)},
             others=max(result["cpu"]["cores_used_by_others"] for result in results)))

@@ -24,6 +24,7 @@ class System:
     # Arguments for a batch size and a number of connections.
     arguments: typing.Callable[[int, int], list]
     note: typing.Callable[[int, int], str] = lambda batch, connections: ""
+    unanswered: tuple = ()       # calls that nobody answers, so that their time says nothing
 
     def name(self, batch, connections):
         note = self.note(batch, connections)
@@ -69,7 +70,7 @@ SYSTEMS = [
            True, "rabbitmq", "weir-bench-peers", "rabbitmq", rabbitmq_arguments, rabbitmq_note),
     System("jetstream", "NATS JetStream",
            "file storage without fsync before an answer (every 2 minutes); acks are not answered",
-           False, "jetstream", "weir-bench-peers", "jetstream", cyclers),
+           False, "jetstream", "weir-bench-peers", "jetstream", cyclers, unanswered=("delete",)),
     System("redis", "Redis stream",
            "appendfsync always: fsync before every answer; a message is XADD, XREADGROUP, XACK + XDEL", True, "redis", "weir-bench-peers", "redis", cyclers,
            lambda batch, connections: "" if batch == 1 else f"pipelined by {batch}"),
