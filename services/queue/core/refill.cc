@@ -28,6 +28,8 @@ void ShardState::Impl::Run(RequestId, const Refill& command) {
   if (read.overtaken) return;  // Settle asks anew where that is still needed.
   if (read.purpose == Purpose::kFill) {
     Fill(*partition, command);
+    // Quiet groups may stand behind what a noisy one has in the store.
+    if (partition->fair != nullptr && partition->fair->HasNoisyTurn()) partition->wants_fill = true;
   } else if (backlog.sweep.has_value()) {
     ContinueSweep(*partition, command);
   }
