@@ -8,6 +8,9 @@ namespace {
 // Stale entries up to this number are not worth a pass.
 constexpr size_t kStaleSlack = 64;
 
+// As many messages as one receive gets.
+constexpr int64_t kCounted = 10;
+
 size_t Index(MessageState state) { return static_cast<size_t>(state); }
 
 }  // namespace
@@ -127,7 +130,7 @@ void FifoGroups::Count(Group& group, GroupNo number, bool deliverable) {
   deliverable_ -= group.deliverable;
   blocked_ -= group.blocked;
   const bool is_mixed = deliverable && group.hidden() > 0;
-  group.deliverable = deliverable ? group.ready() : 0;
+  group.deliverable = deliverable ? DeliverableOf(group) : 0;
   group.blocked = !deliverable && group.hidden() > 0 &&
                           group.messages.begin()->second != MessageState::kReady
                       ? group.ready()
@@ -141,6 +144,16 @@ void FifoGroups::Count(Group& group, GroupNo number, bool deliverable) {
   } else {
     mixed_.erase(number);
   }
+}
+
+int64_t FifoGroups::DeliverableOf(const Group& group) const {
+  if (group.hidden() == 0 && group.messages.rbegin()->first < horizon_) return group.ready();
+  int64_t count = 0;
+  for (const auto& [seq, state] : group.messages) {
+    if (state != MessageState::kReady || seq >= horizon_ || count == kCounted) break;
+    ++count;
+  }
+  return count;
 }
 
 void FifoGroups::Compact() {

@@ -54,10 +54,13 @@ class FifoGroups {
   void SetHorizon(MessageSeq horizon);
 
   bool HasDeliverable() const { return queued_ > 0; }
-  // Ready messages of the groups that have a deliverable one: as many as one receive after the other may get, or more.
+  // Deliverable messages. Of a group with hidden ones, or some beyond the horizon, only the first few are counted.
   int64_t deliverable() const { return deliverable_; }
   // Ready messages behind a hidden one of their group.
   int64_t blocked() const;
+  // Of them, those of groups that have no deliverable message. Those that only wait for the horizon are not among them: what
+  // they wait for is that more is read.
+  int64_t blocked_groups_ready() const { return blocked_; }
 
   // The next group with a deliverable message leaves the order, until EndTurn.
   std::optional<GroupNo> TakeTurn();
@@ -85,6 +88,7 @@ class FifoGroups {
   // After a change of the group's messages: its place in the order and the sums. May forget it.
   void Update(GroupNo number);
   void Count(Group& group, GroupNo number, bool deliverable);
+  int64_t DeliverableOf(const Group& group) const;
 
   GroupTable<Group> table_;
   Fifo<Turn> order_;  // with stale entries

@@ -113,8 +113,11 @@ struct Partition {
   // How many messages receives may get before the backlog must be read: without those that others
   // are put before, or that stand behind one of their group.
   int64_t receivable() const;
-  // As many explicit messages as a receive looks through.
-  bool IsSearchedThrough() const { return static_cast<size_t>(ready()) >= limits.max_searched; }
+  // As many explicit messages are noisy, or blocked, as a receive looks through.
+  bool IsSearchedThrough() const {
+    const int64_t passed_over = fifo != nullptr ? fifo->groups.blocked_groups_ready() : ready();
+    return static_cast<size_t>(passed_over) >= limits.max_searched;
+  }
 
   // The oldest explicit message that is not moving and its sent_at; seq 0: none. O(1) on average.
   std::pair<Instant, MessageSeq> Oldest();

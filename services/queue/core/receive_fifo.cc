@@ -79,7 +79,7 @@ std::vector<ReceivedMessage> ShardState::Impl::RepeatAttempt(Partition& partitio
                                                              const Waiter& waiter) {
   if (waiter.attempt_id.empty() || partition.fifo->attempts == nullptr) return {};
   std::vector<Attempts::Got>* got = partition.fifo->attempts->Find(waiter.attempt_id, now_);
-  if (got == nullptr) return {};
+  if (got == nullptr || static_cast<int32_t>(got->size()) > waiter.limit) return {};
   for (const Attempts::Got& one : *got) {
     const Message* message = partition.Find(one.seq);
     if (message == nullptr || message->state != MessageState::kInFlight ||

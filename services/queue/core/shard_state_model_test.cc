@@ -21,6 +21,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "gtest/gtest.h"
 #include "services/queue/core/backlog.h"
@@ -54,7 +55,8 @@ class Simulation {
         store_(SegmentNo(1)),
         model_(limits_) {
     for (int i = 1; i <= kPartitions; ++i) ids_.push_back(PartitionId(i));
-    for (const PartitionId id : ids_) configs_[id] = RandomConfig();
+    for (const PartitionId id : ids_) kinds_[id] = RandomKind();
+    for (const PartitionId id : ids_) configs_[id] = RandomConfig(id);
   }
 
   // The first violation with the trace that led to it; empty: none.
@@ -80,6 +82,13 @@ class Simulation {
   struct Known {
     PartitionId partition;
     Receipt receipt;
+  };
+
+  // What stays the same over the changes of a queue's config.
+  struct Kind {
+    bool fifo = false;
+    bool groups = false;
+    DeduplicationScope scope = DeduplicationScope::kQueue;
   };
 
   bool ok() const { return model_.violations().empty() && fault_.empty(); }
@@ -109,19 +118,38 @@ class Simulation {
     limits.max_in_flight = 2 + Random(12);
     limits.max_waiters = static_cast<size_t>(1 + Random(5));
     limits.max_moving = 1 + Random(4);
+    if (OneIn(2)) limits.max_searched = limits.ready_window + static_cast<size_t>(Random(8));
+    limits.noisy_in_flight = 1 + Random(3);
     return limits;
   }
 
-  ConfigPtr RandomConfig() {
+  Kind RandomKind() {
+    return {.fifo = OneIn(2),
+            .groups = OneIn(2),
+            .scope = OneIn(2) ? DeduplicationScope::kQueue : DeduplicationScope::kMessageGroup};
+  }
+
+  // A queue that takes what `id` gives away: FIFO to FIFO, standard to standard.
+  PartitionId AnyLike(PartitionId id) {
+    std::vector<PartitionId> like;
+    for (const PartitionId other : ids_) {
+      if (kinds_.at(other).fifo == kinds_.at(id).fifo) like.push_back(other);
+    }
+    return like.empty() ? PartitionId() : AnyOf(like);
+  }
+
+  ConfigPtr RandomConfig(PartitionId id) {
     constexpr int kRetentions[] = {60, 90, 3'600, 345'600, 1'209'600};
     QueueConfig config{.version = ++version_};
     config.visibility_timeout = absl::Seconds(OneIn(6) ? 0 : 1 + Random(30));
     config.delay = absl::Seconds(OneIn(5) ? Random(20) : 0);
     config.retention = absl::Seconds(kRetentions[Random(5)]);
-    if (OneIn(2)) {
+    config.fifo = kinds_.at(id).fifo;
+    config.deduplication_scope = kinds_.at(id).scope;
+    if (const PartitionId dead_letter = AnyLike(id); dead_letter != PartitionId() && OneIn(2)) {
       config.redrive = QueueConfig::Redrive{
           .max_receive_count = 1 + Random(3),
-          .dead_letter = {.shard = ShardId(0), .partition = AnyPartition(), .queue = QueueId(1)}};
+          .dead_letter = {.shard = ShardId(0), .partition = dead_letter, .queue = QueueId(1)}};
     }
     return std::make_shared<const QueueConfig>(std::move(config));
   }
@@ -131,9 +159,16 @@ class Simulation {
     return absl::Seconds(kSeconds[Random(7)]);
   }
 
-  ContentPtr NewContent() {
+  ContentPtr NewContent(PartitionId destination) {
     auto content = std::make_shared<MessageContent>();
-    content->message_id = absl::StrCat("m", ++contents_);
+    content->message_id = absl::StrFormat("00000000-0000-0000-0000-%012d", ++contents_);
+    const Kind& kind = kinds_.at(destination);
+    if (kind.fifo || (kind.groups && !OneIn(4))) {
+      content->message_group_id = absl::StrCat("g", Random(OneIn(4) ? 20 : 3));
+    }
+    if (kind.fifo) {
+      content->deduplication_id = OneIn(3) ? absl::StrCat("id", Random(5)) : content->message_id;
+    }
     return content;
   }
 
@@ -219,7 +254,7 @@ class Simulation {
     for (int i = 1 + Random(kMaxBatch); i > 0; --i) {
       std::optional<absl::Duration> delay;
       if (OneIn(3)) delay = absl::Seconds(OneIn(2) ? 0 : Random(30));
-      send.messages.push_back({NewContent(), delay});
+      send.messages.push_back({NewContent(id), delay});
     }
     Decide(send);
   }
@@ -229,6 +264,8 @@ class Simulation {
     Receive receive{.partition = id, .config = ConfigOf(id), .max_messages = 1 + Random(kMaxBatch)};
     if (OneIn(3)) receive.visibility_timeout = RandomTimeout();
     if (OneIn(2)) receive.wait_until = now_ + absl::Seconds(Random(20));
+    if (OneIn(2)) receive.consumer = absl::StrCat("c", Random(3));
+    if (OneIn(3)) receive.attempt_id = absl::StrCat("a", Random(3));
     Decide(receive);
   }
 
@@ -276,12 +313,13 @@ class Simulation {
     dropped_.push_back(id);
     // The queue that is created next.
     id = PartitionId(kPartitions + static_cast<int64_t>(configs_.size()));
-    configs_[id] = RandomConfig();
+    kinds_[id] = RandomKind();
+    configs_[id] = RandomConfig(id);
   }
 
   void DoConfigure() {
     const PartitionId id = AnyKnownPartition();
-    configs_[id] = RandomConfig();
+    configs_[id] = RandomConfig(id);
     Decide(Configure{id, ConfigOf(id)});
   }
 
@@ -309,16 +347,16 @@ class Simulation {
     if (move.accepted_by.has_value()) {
       if (OneIn(4)) return (void)Decide(AcceptOf(move, *move.accepted_by));  // repeated
       Decide(FinishTransfer{source, seq});
-    } else if (move.lost || OneIn(4)) {
+    } else if (const PartitionId destination = AnyLike(source);
+               move.lost || OneIn(4) || destination == PartitionId()) {
       if (!move.lost) {
         std::optional<absl::Duration> retry_after;
         if (OneIn(2)) retry_after = absl::Seconds(1 + Random(5));
         Decide(AbortTransfer{source, seq, retry_after});
       }
     } else if (OneIn(2)) {
-      Decide(MoveWithinShard{source, AcceptOf(move, AnyPartition())});
+      Decide(MoveWithinShard{source, AcceptOf(move, destination)});
     } else {
-      const PartitionId destination = AnyPartition();
       moves_[static_cast<size_t>(index)].accepted_by = destination;
       return (void)Decide(AcceptOf(move, destination));
     }
@@ -333,7 +371,7 @@ class Simulation {
             .transfer = {move.transfer.source, meta.seq},
             .sent_at = redrive ? now_ : meta.sent_at,
             .receive_count = redrive ? 0 : meta.receive_count,
-            .content = NewContent()};
+            .content = NewContent(destination)};
   }
 
   void DoAcceptForeign() {
@@ -344,7 +382,7 @@ class Simulation {
                           .transfer = {kForeign, MessageSeq(++foreign_seq_)},
                           .sent_at = now_ - absl::Seconds(Random(3'600)),
                           .receive_count = Random(4),
-                          .content = NewContent()});
+                          .content = NewContent(id)});
       Decide(foreign_.back());
     } else {
       AcceptTransfer& repeated = AnyOf(foreign_);
@@ -389,6 +427,7 @@ class Simulation {
 
   void DoCopyForward() {
     if (store_.oldest() == store_.active()) return;
+    if (ticked_.DeduplicationsInSegment(store_.oldest()) > 0) return;
     const SegmentNo oldest = store_.oldest();
     Decide(store_.ReadSegment(oldest));
     if (ticked_.LiveInSegment(oldest) != 0) Fault("survivors are left behind");
@@ -417,8 +456,8 @@ class Simulation {
     for (Move& move : moves_) move.lost = true;
     CheckPartitions();
     model_.CheckStats(ticked_);
-    CheckSegments();
     for (const PartitionId id : ticked_.Partitions()) Decide(Configure{id, ConfigOf(id)});
+    CheckSegments();
   }
 
   void DoAdvance() {
@@ -439,11 +478,16 @@ class Simulation {
 
   // ---- Checks ----
   void CheckPartitions() {
-    std::vector<PartitionId> expected;
+    std::set<PartitionId> expected;
     for (const auto& [id, partition] : model_.partitions()) {
-      if (!partition.messages.empty()) expected.push_back(id);
+      if (!partition.messages.empty()) expected.insert(id);
     }
-    if (ticked_.Partitions() != expected) Fault("recovery found other partitions");
+    for (const auto& [key, remembered] : model_.ids()) {
+      if (remembered.until > now_) expected.insert(key.first);
+    }
+    if (ticked_.Partitions() != std::vector<PartitionId>(expected.begin(), expected.end())) {
+      Fault("recovery found other partitions");
+    }
   }
 
   void CheckSegments() {
@@ -452,12 +496,23 @@ class Simulation {
       for (const auto& [seq, message] : partition.messages) ++live[store_.NewestRow(seq)];
     }
     for (const auto& [transfer, sent_at] : model_.accepted()) ++live[store_.NewestRecord(transfer)];
+    std::map<SegmentNo, int64_t> ids;
+    std::map<SegmentNo, int64_t> ended_ids;  // forgotten soon, or already
+    for (const auto& [key, remembered] : model_.ids()) {
+      ++(remembered.until > now_ ? ids : ended_ids)[store_.NewestRow(remembered.seq)];
+    }
     for (const SegmentNo segment : store_.segments()) {
-      if (ticked_.LiveInSegment(segment) != live[segment]) {
+      const int64_t actual_ids = ticked_.DeduplicationsInSegment(segment);
+      if (actual_ids < ids[segment] || actual_ids > ids[segment] + ended_ids[segment]) {
+        Fault(absl::StrCat("segment ", segment.value(), " remembers ", actual_ids, " ids, not ",
+                           ids[segment]));
+      }
+      if (ticked_.LiveInSegment(segment) != live[segment] + actual_ids) {
         Fault(absl::StrCat("segment ", segment.value(), " has ", live[segment], " live rows, not ",
-                           ticked_.LiveInSegment(segment)));
+                           ticked_.LiveInSegment(segment) - actual_ids));
       }
     }
+    if (ids[SegmentNo()] != 0) Fault("a deduplication id has no row");
     if (live[SegmentNo()] != 0) Fault("a live message has no row");
   }
 
@@ -532,6 +587,8 @@ class Simulation {
     for (const PartitionId id : ids_) {
       QueueConfig config{.version = ++version_};
       config.retention = absl::Hours(24 * 10'000);
+      config.fifo = kinds_.at(id).fifo;
+      config.deduplication_scope = kinds_.at(id).scope;
       configs_[id] = std::make_shared<const QueueConfig>(config);
       Decide(Configure{id, ConfigOf(id)});
     }
@@ -543,8 +600,20 @@ class Simulation {
         Decide(Delete{.partition = known.partition, .receipts = {known.receipt}});
       }
       while (!moves_.empty() && ok()) DoMove();
-      if (i > 10'000) Fault("messages are left that nobody can receive");
+      if (i > 1'000) Fault(absl::StrCat("messages are left that nobody can receive: ", Left()));
     }
+  }
+
+  std::string Left() const {
+    std::string text;
+    for (const auto& [id, partition] : model_.partitions()) {
+      for (const auto& [seq, message] : partition.messages) {
+        absl::StrAppend(&text, " ", id.value(), "/", seq.value(), " state=",
+                        static_cast<int>(message.state), " group=",
+                        message.content->message_group_id);
+      }
+    }
+    return text;
   }
 
   std::mt19937_64 random_;
@@ -556,6 +625,7 @@ class Simulation {
   int64_t foreign_seq_ = 0;
   std::vector<PartitionId> ids_;  // of the queues that exist
   std::vector<PartitionId> dropped_;
+  std::map<PartitionId, Kind> kinds_;         // of all there ever were
   std::map<PartitionId, ConfigPtr> configs_;  // of all there ever were
   ShardState ticked_;
   ShardState plain_;

@@ -32,13 +32,15 @@ std::string Print(const MessageMeta& meta) {
 std::string Print(const Mutation& mutation) {
   if (const auto* row = std::get_if<AppendMessage>(&mutation)) {
     return absl::StrCat("row ", row->log_no.value(), " partition=", row->partition.value(), " ",
-                        Print(row->meta), row->keep_content ? " keep" : "", "\n");
+                        Print(row->meta), row->keep_content ? " keep" : "",
+                        row->consumer.empty() ? "" : " consumer=" + row->consumer, "\n");
   }
   const auto& event = std::get<AppendEvent>(mutation);
   return absl::StrCat("event ", event.log_no.value(), " kind=", static_cast<int>(event.kind),
                       " partition=", event.partition.value(), " seq=", event.seq.value(),
                       " receives=", event.receive_count, " at=", Print(event.at),
-                      " visible=", Print(event.visible_at), Print(event.transfer), "\n");
+                      " visible=", Print(event.visible_at), Print(event.transfer),
+                      event.consumer.empty() ? "" : " consumer=" + event.consumer, "\n");
 }
 
 struct ReplyPrinter {
@@ -46,6 +48,7 @@ struct ReplyPrinter {
   std::string operator()(const SendReply& reply) const {
     std::string text = "sent";
     for (const MessageSeq seq : reply.seqs) absl::StrAppend(&text, " ", seq.value());
+    for (const std::string& id : reply.duplicate_of) absl::StrAppend(&text, " (", id, ")");
     return text;
   }
   std::string operator()(const ReceiveReply& reply) const {
@@ -94,13 +97,18 @@ std::string Print(const Effect& effect) {
 
 struct CommandPrinter {
   std::string operator()(const Send& c) const {
-    return absl::StrCat("send partition=", c.partition.value(), " count=", c.messages.size());
+    std::string text = absl::StrCat("send partition=", c.partition.value());
+    for (const Send::Message& message : c.messages) {
+      absl::StrAppend(&text, " group=", message.content->message_group_id,
+                      " id=", message.content->deduplication_id);
+    }
+    return text;
   }
   std::string operator()(const Receive& c) const {
     return absl::StrCat(
         "receive partition=", c.partition.value(), " max=", c.max_messages, " visibility=",
         c.visibility_timeout ? absl::FormatDuration(*c.visibility_timeout) : "default",
-        " until=", Print(c.wait_until));
+        " until=", Print(c.wait_until), c.attempt_id.empty() ? "" : " attempt=" + c.attempt_id);
   }
   std::string operator()(const CancelReceive& c) const {
     return absl::StrCat("cancel ", c.request.value());
@@ -136,6 +144,8 @@ struct CommandPrinter {
   std::string operator()(const Configure& c) const {
     return absl::StrCat("configure partition=", c.partition.value(), " version=", c.config->version,
                         " retention=", absl::FormatDuration(c.config->retention),
+                        " delay=", absl::FormatDuration(c.config->delay),
+                        c.config->fifo ? " fifo" : "",
                         c.config->redrive
                             ? absl::StrCat(" max_receives=", c.config->redrive->max_receive_count)
                             : "");

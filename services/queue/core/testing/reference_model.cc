@@ -36,13 +36,19 @@ ReferenceModel::Waiter WaiterOf(const Command& command) {
     return {.partition = receive->partition,
             .limit = receive->max_messages,
             .visibility_timeout = receive->visibility_timeout,
-            .until = receive->wait_until};
+            .until = receive->wait_until,
+            .attempt_id = receive->attempt_id};
   }
   const auto& take = std::get<TakeForRedrive>(command);
   return {.partition = take.partition,
           .take = true,
           .limit = take.limit,
           .until = absl::InfinitePast()};
+}
+
+std::string KeyOf(const QueueConfig& config, const MessageContent& content) {
+  if (config.deduplication_scope == DeduplicationScope::kQueue) return content.deduplication_id;
+  return absl::StrCat(content.message_group_id, " ", content.deduplication_id);
 }
 
 }  // namespace
@@ -122,6 +128,7 @@ void ReferenceModel::After(RequestId request, const Command& command, const Deci
   CheckNobodyIsForgotten();
   if (const auto* drop = std::get_if<DropPartition>(&command)) {
     partitions_.erase(drop->partition);
+    ForgetIds(drop->partition);
     dropped_.insert(drop->partition);
   }
 }
@@ -141,6 +148,7 @@ void ReferenceModel::Crash(absl::Time now) {
   now_ = now;
   waiters_.clear();
   dropped_.clear();
+  attempts_.clear();
   for (auto& [id, partition] : partitions_) {
     partition.config = nullptr;
     partition.reading.reset();
@@ -174,8 +182,14 @@ ReferenceModel::Message* ReferenceModel::Find(PartitionId id, MessageSeq seq) {
 void ReferenceModel::Adopt(PartitionId id, const ConfigPtr& config) {
   if (dropped_.contains(id)) return;
   Partition& partition = PartitionOf(id);
-  if (partition.config == nullptr || config->version > partition.config->version) {
-    partition.config = config;
+  if (partition.config != nullptr && config->version <= partition.config->version) return;
+  const bool retime = IsFifo(partition) && config->delay != partition.config->delay;
+  partition.config = config;
+  if (!retime) return;
+  for (auto& [seq, message] : partition.messages) {
+    if (message.state != State::kDelayed) continue;
+    message.visible_at = std::max(now_, message.sent_at + config->delay);
+    if (message.visible_at <= now_) message.state = State::kReady;
   }
 }
 
@@ -256,16 +270,45 @@ void ReferenceModel::AnswerSend(const Send& command, const SendReply& reply) {
   Partition& partition = PartitionOf(command.partition);
   if (reply.seqs.size() != command.messages.size()) return Fail("a send lost messages");
   for (size_t i = 0; i < reply.seqs.size(); ++i) {
+    if (AnswerDuplicate(command, reply, i)) continue;
     const Send::Message& sent = command.messages[i];
-    const absl::Duration delay = sent.delay.value_or(partition.config->delay);
+    const absl::Duration delay = IsFifo(partition) ? partition.config->delay
+                                                   : sent.delay.value_or(partition.config->delay);
     if (reply.seqs[i] <= last_seq_) Fail("seq does not rise");
     last_seq_ = reply.seqs[i];
     Message& message = partition.messages[reply.seqs[i]];
     message = {.sent_at = now_, .visible_at = now_ + delay, .content = sent.content};
+    partition.has_groups = partition.has_groups || !sent.content->message_group_id.empty();
     if (delay > absl::ZeroDuration()) message.state = State::kDelayed;
     message.in_order = delay <= absl::ZeroDuration();
     ++partition.totals.sent;
+    RememberId(command.partition, *sent.content, reply.seqs[i]);
   }
+}
+
+bool ReferenceModel::AnswerDuplicate(const Send& command, const SendReply& reply, size_t i) {
+  const MessageContent& content = *command.messages[i].content;
+  const QueueConfig& config = *PartitionOf(command.partition).config;
+  const auto it = ids_.find({command.partition, KeyOf(config, content)});
+  const bool duplicate =
+      config.fifo && !content.deduplication_id.empty() && it != ids_.end() && it->second.until > now_;
+  const std::string first = reply.duplicate_of.empty() ? "" : reply.duplicate_of.at(i);
+  if (first != (duplicate ? it->second.message_id : "")) {
+    Fail(absl::StrCat("message ", content.message_id, " is a duplicate of '", first, "', it is said"));
+  }
+  if (duplicate && reply.seqs[i] != it->second.seq) Fail("a duplicate has another seq than the first");
+  return duplicate;
+}
+
+void ReferenceModel::RememberId(PartitionId id, const MessageContent& content, MessageSeq seq) {
+  const QueueConfig& config = *PartitionOf(id).config;
+  if (!config.fifo || content.deduplication_id.empty()) return;
+  ids_[{id, KeyOf(config, content)}] = {seq, content.message_id, now_ + kDeduplicationWindow};
+}
+
+void ReferenceModel::ForgetIds(PartitionId id) {
+  std::erase_if(ids_, [id](const auto& entry) { return entry.first.first == id; });
+  std::erase_if(attempts_, [id](const auto& entry) { return entry.first.first == id; });
 }
 
 void ReferenceModel::AnswerDelete(const Delete& command, const DeleteReply& reply) {
@@ -278,6 +321,9 @@ void ReferenceModel::AnswerDelete(const Delete& command, const DeleteReply& repl
       expected = DeleteOutcome::kAlreadyGone;
     } else if (!message->first_received_at.has_value()) {
       continue;  // A receipt that nobody was given; any outcome that deletes nothing is fine.
+    } else if (IsFifo(partition) && (message->receive_count != receipt.receive_count ||
+                                     message->state != State::kInFlight)) {
+      expected = DeleteOutcome::kReceiptExpired;
     } else if (message->receive_count != receipt.receive_count) {
       expected = DeleteOutcome::kStaleReceipt;
     }
@@ -302,6 +348,8 @@ void ReferenceModel::AnswerChange(const ChangeVisibility& command,
     if (message == nullptr || IsExpired(partition, *message) || message->state == State::kMoving ||
         !message->leased_at.has_value() || receipt.receive_count > message->receive_count) {
       expected = ChangeVisibilityOutcome::kMessageGone;
+    } else if (IsFifo(partition) && receipt.receive_count < message->receive_count) {
+      expected = ChangeVisibilityOutcome::kReceiptExpired;
     } else if (timeout > absl::ZeroDuration() &&
                now_ + timeout > *message->leased_at + kMaxVisibility) {
       expected = ChangeVisibilityOutcome::kBeyondLimit;
@@ -324,6 +372,7 @@ void ReferenceModel::AnswerPurge(PartitionId id, const Reply& reply) {
                       partition.messages.size()));
   }
   partition.messages.clear();
+  ForgetIds(id);
 }
 
 void ReferenceModel::AnswerAccept(const AcceptTransfer& command, const Decision& decision,
@@ -341,10 +390,14 @@ void ReferenceModel::AnswerAccept(const AcceptTransfer& command, const Decision&
   Adopt(command.partition, command.config);
   if (row->meta.seq <= last_seq_) Fail("seq does not rise");
   last_seq_ = row->meta.seq;
-  PartitionOf(command.partition).messages[row->meta.seq] = {.sent_at = command.sent_at,
-                                                            .visible_at = now_,
-                                                            .receive_count = command.receive_count,
-                                                            .content = command.content};
+  Partition& partition = PartitionOf(command.partition);
+  partition.messages[row->meta.seq] = {
+      .sent_at = IsFifo(partition) ? now_ : command.sent_at,
+      .visible_at = now_,
+      .receive_count = command.receive_count,
+      .content = command.content};
+  partition.has_groups = partition.has_groups || !command.content->message_group_id.empty();
+  RememberId(command.partition, *command.content, row->meta.seq);
   if (recognise) accepted_.emplace(command.transfer, command.sent_at);
 }
 
@@ -421,17 +474,107 @@ void ReferenceModel::AnswerReceive(const Waiter& waiter, const ReceiveReply& rep
   if (reply.partition != waiter.partition) Fail("a receive was answered for another partition");
   if (static_cast<int32_t>(reply.messages.size()) > waiter.limit) Fail("too many messages");
   if (reply.messages.empty() && waiter.until > now_) Fail("a receive gave up before its time");
+  if (FindAttempt(partition, waiter) != nullptr && !reply.messages.empty()) {
+    return CheckRepeated(partition, waiter, reply);
+  }
   std::set<MessageSeq> once;
+  std::set<std::string> groups;
+  std::string group;
   for (const ReceivedMessage& message : reply.messages) {
+    if (IsFifo(partition) && partition.messages.contains(message.seq)) {
+      CheckGroup(partition, message.seq, once);
+      const std::string& next = partition.messages.at(message.seq).content->message_group_id;
+      if (next != group && !groups.insert(next).second) Fail("a receive goes back to a group");
+      group = next;
+    }
     if (!once.insert(message.seq).second) Fail("one receive gives a message twice");
     received_.insert(message.seq);
     // Checked one after the other, but a message that stays visible must not count as withheld from
     // the same receive.
     CheckReceived(partition, waiter, message);
   }
+  if (!waiter.attempt_id.empty() && IsFifo(partition) && !reply.messages.empty()) {
+    attempts_[{waiter.partition, waiter.attempt_id}] = {now_ + kDeduplicationWindow,
+                                                        reply.messages};
+  }
   if (static_cast<int32_t>(reply.messages.size()) < waiter.limit) {
     not_filled_.push_back(waiter.partition);
   }
+}
+
+const ReferenceModel::Attempt* ReferenceModel::FindAttempt(const Partition& partition,
+                                                           const Waiter& waiter) const {
+  const auto it = attempts_.find({waiter.partition, waiter.attempt_id});
+  if (it == attempts_.end() || waiter.attempt_id.empty() || it->second.until <= now_ ||
+      static_cast<int32_t>(it->second.got.size()) > waiter.limit) {
+    return nullptr;
+  }
+  for (const ReceivedMessage& got : it->second.got) {
+    const auto found = partition.messages.find(got.seq);
+    if (found == partition.messages.end()) return nullptr;
+    const Message& message = found->second;
+    if (message.state != State::kInFlight || message.receive_count != got.receive_count ||
+        message.visible_at != got.visible_at || IsExpired(partition, message)) {
+      return nullptr;
+    }
+  }
+  return &it->second;
+}
+
+void ReferenceModel::CheckRepeated(Partition& partition, const Waiter& waiter,
+                                   const ReceiveReply& reply) {
+  Attempt& attempt = attempts_.at({waiter.partition, waiter.attempt_id});
+  if (reply.messages.size() != attempt.got.size()) {
+    return Fail("a repeated attempt gets another number of messages");
+  }
+  const absl::Duration timeout =
+      waiter.visibility_timeout.value_or(partition.config->visibility_timeout);
+  for (size_t i = 0; i < attempt.got.size(); ++i) {
+    const ReceivedMessage& received = reply.messages[i];
+    Message& message = partition.messages.at(attempt.got[i].seq);
+    message.visible_at = std::min(now_ + timeout, *message.leased_at + kMaxVisibility);
+    if (message.visible_at <= now_) message.state = State::kReady;
+    if (received.seq != attempt.got[i].seq || received.receive_count != message.receive_count ||
+        received.visible_at != message.visible_at || received.sent_at != message.sent_at) {
+      Fail("a repeated attempt gets something else");
+    }
+    received_.insert(received.seq);
+  }
+  attempt.got = reply.messages;
+}
+
+void ReferenceModel::CheckGroup(const Partition& partition, MessageSeq seq,
+                                const std::set<MessageSeq>& before) {
+  const std::string& group = partition.messages.at(seq).content->message_group_id;
+  for (const auto& [other_seq, other] : partition.messages) {
+    if (other_seq >= seq) return;
+    if (other.content->message_group_id != group || before.contains(other_seq)) continue;
+    if (!IsExpired(partition, other)) {
+      Fail(absl::StrCat("message ", seq.value(), " passes ", other_seq.value(), " of its group"));
+    }
+  }
+}
+
+bool ReferenceModel::IsDeliverable(const Partition& partition, MessageSeq seq,
+                                   const Message& message) const {
+  if (message.state != State::kReady || IsExpired(partition, message)) return false;
+  if (!IsFifo(partition)) return true;
+  for (const auto& [other_seq, other] : partition.messages) {
+    if (other_seq >= seq) break;
+    if (other.content->message_group_id != message.content->message_group_id) continue;
+    if (other.state != State::kReady || received_.contains(other_seq)) return false;
+  }
+  return true;
+}
+
+bool ReferenceModel::MayBeWithheld(const Partition& partition) const {
+  if (Count(partition, State::kInFlight) >= limits_.max_in_flight) return true;
+  // Only so many of blocked groups are searched for others.
+  if (IsFifo(partition) &&
+      Count(partition, State::kReady) >= static_cast<int64_t>(limits_.max_searched)) {
+    return true;
+  }
+  return Count(partition, State::kMoving) >= limits_.max_moving && AnyMustDeadLetter(partition);
 }
 
 void ReferenceModel::CheckReceived(Partition& partition, const Waiter& waiter,
@@ -467,6 +610,7 @@ void ReferenceModel::CheckReceived(Partition& partition, const Waiter& waiter,
 void ReferenceModel::CheckOrder(const Partition& partition, const ReceivedMessage& received) {
   const Message& message = partition.messages.at(received.seq);
   if (!message.in_order || message.first_received_at.has_value()) return;
+  if (partition.has_groups || IsFifo(partition)) return;  // They take turns.
   // Effects are told after the replies, but a take may have come before this receive.
   std::set<MessageSeq> moved;
   for (const Effect& effect : decision_->effects) {
@@ -485,6 +629,7 @@ void ReferenceModel::CheckStatus(const Waiter& waiter, const absl::Status& statu
   const Partition& partition = PartitionOf(waiter.partition);
   switch (ReasonOf(status)) {
     case ErrorReason::kOverLimit:
+      if (IsFifo(partition)) Fail("a FIFO queue answers OVER_LIMIT");
       if (Count(partition, State::kInFlight) < limits_.max_in_flight) Fail("no limit is reached");
       return;
     case ErrorReason::kOverloaded:
@@ -567,12 +712,9 @@ void ReferenceModel::ApplyExpiries(std::vector<const AppendEvent*>& expiries) {
 }
 
 void ReferenceModel::CheckNothingWithheld(const Partition& partition) {
-  if (partition.reading || Count(partition, State::kInFlight) >= limits_.max_in_flight) return;
-  const bool must_wait = Count(partition, State::kMoving) >= limits_.max_moving;
-  if (must_wait && AnyMustDeadLetter(partition)) return;
+  if (partition.reading || MayBeWithheld(partition)) return;
   for (const auto& [seq, message] : partition.messages) {
-    if (message.state == State::kReady && !IsExpired(partition, message) &&
-        !received_.contains(seq)) {
+    if (IsDeliverable(partition, seq, message) && !received_.contains(seq)) {
       Fail(absl::StrCat("message ", seq.value(), " was withheld"));
     }
   }
@@ -584,11 +726,9 @@ void ReferenceModel::CheckNobodyIsForgotten() {
     if (partition.reading) continue;
     const std::string name = absl::StrCat("request ", request.value());
     if (waiter.take || waiter.until <= now_) Fail(name + " waits for nothing");
-    if (Count(partition, State::kInFlight) >= limits_.max_in_flight) continue;
-    const bool must_wait = Count(partition, State::kMoving) >= limits_.max_moving;
-    if (must_wait && AnyMustDeadLetter(partition)) continue;
+    if (MayBeWithheld(partition)) continue;
     for (const auto& [seq, message] : partition.messages) {
-      if (message.state == State::kReady && !IsExpired(partition, message)) {
+      if (IsDeliverable(partition, seq, message)) {
         Fail(absl::StrCat(name, " waits although ", seq.value(), " is ready"));
       }
     }
@@ -605,6 +745,14 @@ PartitionStats ReferenceModel::PartitionStatsOf(PartitionId id) const {
   stats.in_flight = Count(partition, State::kInFlight) + Count(partition, State::kMoving);
   for (const auto& [request, waiter] : waiters_) {
     if (waiter.partition == id) ++stats.waiting_receives;
+  }
+  if (IsFifo(partition)) {
+    std::set<std::string> hidden;
+    for (const auto& [seq, message] : partition.messages) {
+      const std::string& group = message.content->message_group_id;
+      if (message.state != State::kReady) hidden.insert(group);
+      if (message.state == State::kReady && hidden.contains(group)) ++stats.blocked;
+    }
   }
   for (const auto& [seq, message] : partition.messages) {
     stats.oldest_sent_at =
@@ -631,6 +779,9 @@ void ReferenceModel::CheckStats(const ShardState& state) {
     compare("deleted", actual.deleted, expected.deleted);
     compare("dead-lettered", actual.dead_lettered, expected.dead_lettered);
     compare("expired", actual.expired, expected.expired);
+    if (actual.blocked > expected.blocked) {
+      Fail(absl::StrCat("partition ", id.value(), " has ", actual.blocked, " blocked messages"));
+    }
     if (actual.oldest_sent_at.has_value() != expected.oldest_sent_at.has_value() ||
         actual.oldest_sent_at > expected.oldest_sent_at) {
       Fail(absl::StrCat("partition ", id.value(), " has a wrong oldest message"));

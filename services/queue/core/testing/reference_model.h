@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -46,12 +47,25 @@ class ReferenceModel {
     int32_t limit = 1;
     std::optional<absl::Duration> visibility_timeout;
     absl::Time until;
+    std::string attempt_id;
+  };
+
+  // A deduplication id, and what an attempt to receive got.
+  struct Remembered {
+    MessageSeq seq;
+    std::string message_id;
+    absl::Time until;
+  };
+  struct Attempt {
+    absl::Time until;
+    std::vector<ReceivedMessage> got;
   };
 
   struct Partition {
     ConfigPtr config;
     std::map<MessageSeq, Message> messages;
     PartitionStats totals;
+    bool has_groups = false;
     std::optional<MessageSeq> reading;  // `from` of the outstanding NeedRefill
   };
 
@@ -70,6 +84,7 @@ class ReferenceModel {
   const std::map<RequestId, Waiter>& waiters() const { return waiters_; }
   // Transfers to be recognised when they are repeated, with the time when the message was sent.
   const std::map<TransferId, absl::Time>& accepted() const { return accepted_; }
+  const std::map<std::pair<PartitionId, std::string>, Remembered>& ids() const { return ids_; }
   void ForgetAccepted(const TransferId& transfer) { accepted_.erase(transfer); }
   int64_t live() const;
   const std::vector<std::string>& violations() const { return violations_; }
@@ -94,6 +109,9 @@ class ReferenceModel {
   // Turns the reply to the command itself into changes.
   void Answer(RequestId request, const Command& command, const Reply& reply);
   void AnswerSend(const Send& command, const SendReply& reply);
+  bool AnswerDuplicate(const Send& command, const SendReply& reply, size_t i);
+  void RememberId(PartitionId partition, const MessageContent& content, MessageSeq seq);
+  void ForgetIds(PartitionId partition);
   void AnswerDelete(const Delete& command, const DeleteReply& reply);
   void AnswerChange(const ChangeVisibility& command, const ChangeVisibilityReply& reply);
   void AnswerAccept(const AcceptTransfer& command, const Decision& decision, bool recognise);
@@ -107,6 +125,16 @@ class ReferenceModel {
   void AnswerWaiter(RequestId request, const Waiter& waiter, const Reply& reply);
   void AnswerReceive(const Waiter& waiter, const ReceiveReply& reply);
   void CheckReceived(Partition& partition, const Waiter& waiter, const ReceivedMessage& message);
+  // FIFO: nothing before it in its group is left out.
+  void CheckGroup(const Partition& partition, MessageSeq seq, const std::set<MessageSeq>& before);
+  const Attempt* FindAttempt(const Partition& partition, const Waiter& waiter) const;
+  void CheckRepeated(Partition& partition, const Waiter& waiter, const ReceiveReply& reply);
+  // A receive could get it, were it not for limits.
+  bool IsDeliverable(const Partition& partition, MessageSeq seq, const Message& message) const;
+  bool MayBeWithheld(const Partition& partition) const;
+  static bool IsFifo(const Partition& partition) {
+    return partition.config != nullptr && partition.config->fifo;
+  }
   void CheckOrder(const Partition& partition, const ReceivedMessage& message);
   void CheckStatus(const Waiter& waiter, const absl::Status& status);
   void After(RequestId request, const Command& command, const Decision& decision);
@@ -125,6 +153,8 @@ class ReferenceModel {
   std::map<RequestId, Waiter> waiters_;
   std::map<TransferId, absl::Time> accepted_;
   std::set<PartitionId> dropped_;
+  std::map<std::pair<PartitionId, std::string>, Remembered> ids_;
+  std::map<std::pair<PartitionId, std::string>, Attempt> attempts_;
   // Of the decision that is being checked:
   const Decision* decision_ = nullptr;
   bool dropping_ = false;
