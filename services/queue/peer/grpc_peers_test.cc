@@ -169,7 +169,9 @@ class FakeHost final : public engine::PeerHost {
 class GrpcPeersTest : public testing::Test {
  protected:
   GrpcPeersTest() {
+    // Silence is noticed after two seconds, and a busy machine is not taken for it.
     options_.heartbeat_interval = absl::Milliseconds(300);
+    options_.silent_intervals_max = 6;
     options_.connect_timeout = absl::Seconds(1);
     StartServer("127.0.0.1:0");
     proxy_ = TcpProxy::Start(server_->address()).value();
