@@ -1,0 +1,110 @@
+// One receive from a queue that is spread over several partitions.
+//
+//     ask the partitions in turn, without waiting ──messages──► answered
+//                     │ all are empty
+//                     ▼
+//     park at all of them ──the first has messages──► cancel the others ──room left: wait for what they say──► answered
+//                     │ all have ended empty                                └──no room──► answered at once
+//                     ▼
+//                 answered empty
+//
+// Asking in turn first means that messages which wait are leased at one partition only. A parked receive can be handed messages by two
+// partitions at once, before the cancel arrives; as many as the caller wants are delivered together, the others are given back at once,
+// so none hangs invisible. (Their receives stay counted, as that of any receiver that is gone.)
+//
+// A partition that is away does not keep the others' messages from being received: an error is the answer only when every partition
+// gave one.
+//
+// Thread-safe; no call blocks. It keeps itself alive until its last partition has answered.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/base/mutex.h"
+#include "services/queue/core/command.h"
+#include "services/queue/engine/mailbox.h"
+
+namespace weir::queue::engine {
+
+// The shards, as a receive needs them. Thread-safe; no call blocks. Sinks may be called before Submit returns.
+class ReceivePort {
+ public:
+  virtual ~ReceivePort() = default;
+  // As ShardHandle's, of the shard at `address`.
+  virtual absl::StatusOr<core::RequestId> Submit(const core::PartitionAddress& address,
+                                                 core::Receive receive, ReplySink sink) = 0;
+  virtual void Cancel(const core::PartitionAddress& address, core::RequestId request) = 0;
+  virtual void Release(const core::PartitionAddress& address, core::ReleaseLease release) = 0;
+};
+
+class PartitionedReceive : public std::enable_shared_from_this<PartitionedReceive> {
+ public:
+  // What came, a reply for each partition that gave messages; empty: nothing in time. Called once, on any thread, possibly before
+  // Start returns. False: the client is gone, and everything is given back.
+  using Sink = absl::AnyInvocable<bool(absl::StatusOr<std::vector<core::ReceiveReply>>)>;
+
+  // `receive` names no partition. Partitions are asked from `first` on, round the list, which is not empty. `port` must outlive the
+  // last answer.
+  static std::shared_ptr<PartitionedReceive> Start(ReceivePort& port,
+                                                   std::vector<core::PartitionAddress> partitions,
+                                                   size_t first, core::Receive receive, Sink sink);
+
+  // The client is gone: the sink is called soon.
+  void Cancel();
+
+  // For Start.
+  PartitionedReceive(ReceivePort& port, std::vector<core::PartitionAddress> partitions, size_t first,
+                     core::Receive receive, Sink sink);
+
+ private:
+  struct Request {
+    core::RequestId id;  // 0: not known yet
+    bool answered = false;
+  };
+
+  const core::PartitionAddress& At(size_t i) const {
+    return partitions_[(first_ + i) % partitions_.size()];
+  }
+  // Asks the partition `i`; what it answers leads to the next one.
+  void Ask(size_t i);
+  bool OnAsked(size_t i, core::Reply reply);
+  void Park();
+  void ParkAt(size_t i);
+  bool OnParked(size_t i, core::Reply reply);
+  // True: it is to be delivered. Else it is empty, an error, or comes too late.
+  bool TakeLocked(core::Reply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Those that are parked and need not be any more.
+  std::vector<std::pair<size_t, core::RequestId>> UnansweredLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CancelAll(const std::vector<std::pair<size_t, core::RequestId>>& requests);
+  // Calls the sink if that was not done yet.
+  void Finish();
+  std::vector<std::pair<core::PartitionAddress, core::ReleaseLease>> ReleasesOf(
+      const std::vector<core::ReceiveReply>& replies) const;
+
+  // Constant after construction.
+  ReceivePort& port_;
+  const std::vector<core::PartitionAddress> partitions_;
+  const size_t first_;
+  const core::Receive receive_;
+
+  Mutex mu_;
+  Sink sink_ ABSL_GUARDED_BY(mu_);  // null: it was called
+  bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;  // takes no more
+  std::vector<core::ReceiveReply> taken_ ABSL_GUARDED_BY(mu_);
+  size_t taken_messages_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Request> parked_ ABSL_GUARDED_BY(mu_);
+  size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
+  // Of the last round.
+  size_t errors_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Status error_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace weir::queue::engine
