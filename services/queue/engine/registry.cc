@@ -113,11 +113,15 @@ std::vector<QueueInfoPtr> Registry::All() const {
 
 absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
                                               const store::QueueAttributes& attributes,
-                                              absl::Time deadline) {
+                                              absl::Time deadline, const CreateOptions& options) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
-  absl::StatusOr<store::QueueRecord> record =
-      store_.CreateQueue(name, attributes, ShardFor(name), deadline);
+  absl::StatusOr<store::QueueRecord> record = store_.CreateQueue({.name = name,
+                                                                  .attributes = attributes,
+                                                                  .tags = options.tags,
+                                                                  .shard = ShardFor(name),
+                                                                  .name_rest = options.name_rest},
+                                                                 deadline);
   if (!record.ok()) return NoteFailure(record.status(), deadline);
   std::vector<QueueInfoPtr> changed;
   {
@@ -134,8 +138,19 @@ absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
                                               absl::Time deadline) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
-  absl::StatusOr<store::QueueRecord> record =
-      store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline);
+  return Adopt(store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline),
+               deadline);
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::SetTags(const QueueInfo& expected, const store::Tags& tags,
+                                               absl::Time deadline) {
+  MutexLock change_lock(&change_mu_);
+  WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
+  return Adopt(store_.SetTags(expected.record.id, expected.record.version, tags, deadline), deadline);
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::Adopt(absl::StatusOr<store::QueueRecord> record,
+                                             absl::Time deadline) {
   if (!record.ok()) return NoteFailure(record.status(), deadline);
   std::vector<QueueInfoPtr> changed;
   {
@@ -160,6 +175,14 @@ absl::Status Registry::Delete(const QueueInfo& queue, absl::Time deadline) {
   }
   Notify(changed);
   return absl::OkStatus();
+}
+
+absl::Status Registry::BeginPurge(const QueueInfo& queue, absl::Duration rest, absl::Time deadline) {
+  return store_.BeginPurge(queue.record.id, rest, deadline);
+}
+
+absl::Status Registry::ForgetPurge(const QueueInfo& queue, absl::Time deadline) {
+  return store_.ForgetPurge(queue.record.id, deadline);
 }
 
 absl::Status Registry::NoteFailure(absl::Status status, absl::Time deadline) {
@@ -248,6 +271,8 @@ QueueInfoPtr Registry::MakeInfoLocked(store::QueueRecord record) {
   config->visibility_timeout = record.attributes.visibility_timeout;
   config->delay = record.attributes.delay;
   config->retention = record.attributes.retention;
+  config->fifo = record.attributes.fifo;
+  config->deduplication_scope = record.attributes.deduplication_scope;
   if (const auto& policy = record.attributes.redrive_policy; policy.has_value()) {
     const auto name = ParseQueueArn(policy->dead_letter_queue_arn);
     const auto target = name.has_value() ? by_name_.find(*name) : by_name_.end();

@@ -46,6 +46,11 @@ std::string QueueArn(const store::QueueName& name);
 // Empty if `arn` does not have that form.
 std::optional<store::QueueName> ParseQueueArn(absl::string_view arn);
 
+struct CreateOptions {
+  store::Tags tags;
+  absl::Duration name_rest = absl::ZeroDuration();  // as in store::NewQueue
+};
+
 class Registry {
  public:
   // `store` must outlive the registry. `shard_count` shards take new queues in turn by name.
@@ -81,15 +86,24 @@ class Registry {
 
   absl::StatusOr<QueueInfoPtr> Create(const store::QueueName& name,
                                       const store::QueueAttributes& attributes,
-                                      absl::Time deadline);
+                                      absl::Time deadline, const CreateOptions& options = {});
   // ABORTED if the queue was changed since `expected` was read.
   absl::StatusOr<QueueInfoPtr> Update(const QueueInfo& expected,
                                       const store::QueueAttributes& attributes,
                                       absl::Time deadline);
+  absl::StatusOr<QueueInfoPtr> SetTags(const QueueInfo& expected, const store::Tags& tags,
+                                       absl::Time deadline);
   // What is left of it in the shards is the caller's to drop.
   absl::Status Delete(const QueueInfo& queue, absl::Time deadline);
 
+  // Purges that are allowed once in a while only: as in the store.
+  absl::Status BeginPurge(const QueueInfo& queue, absl::Duration rest, absl::Time deadline);
+  absl::Status ForgetPurge(const QueueInfo& queue, absl::Time deadline);
+
  private:
+  // Makes a change of a queue that exists visible here.
+  absl::StatusOr<QueueInfoPtr> Adopt(absl::StatusOr<store::QueueRecord> record, absl::Time deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
   // After a change that failed: `status`, for the caller's convenience.
   absl::Status NoteFailure(absl::Status status, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -35,6 +36,7 @@ struct QueueName {
 };
 
 enum class RedrivePermission : int16_t { kAllowAll = 1, kDenyAll = 2, kByQueue = 3 };
+enum class FifoThroughputLimit : int16_t { kPerQueue = 1, kPerMessageGroupId = 2 };
 
 // What an operator can set. Durations in whole seconds.
 struct QueueAttributes {
@@ -55,18 +57,39 @@ struct QueueAttributes {
     friend bool operator==(const RedriveAllowPolicy&, const RedriveAllowPolicy&) = default;
   };
   std::optional<RedriveAllowPolicy> redrive_allow_policy;
+  bool fifo = false;  // decided at creation
+  // FIFO queues only; else as here.
+  bool content_based_deduplication = false;
+  core::DeduplicationScope deduplication_scope = core::DeduplicationScope::kQueue;
+  FifoThroughputLimit fifo_throughput_limit = FifoThroughputLimit::kPerQueue;
+  int32_t partitions = 1;  // how many were asked for
   friend bool operator==(const QueueAttributes&, const QueueAttributes&) = default;
 };
+
+using Tags = std::map<std::string, std::string>;
 
 struct QueueRecord {
   core::QueueId id;
   QueueName name;
   QueueAttributes attributes;
+  Tags tags;
   absl::Time created_at;
   absl::Time updated_at;
   int64_t version = 0;  // rises with every change of this queue
   std::vector<core::PartitionAddress> partitions;
 };
+
+struct NewQueue {
+  QueueName name;
+  QueueAttributes attributes;
+  Tags tags;
+  core::ShardId shard;
+  // For so long after its deletion a name cannot be taken again. Up to kRestMax.
+  absl::Duration name_rest = absl::ZeroDuration();
+};
+
+// Until then the store remembers deletions and purges.
+inline constexpr absl::Duration kRestMax = absl::Minutes(1);
 
 // Thread-safe. Every call blocks until `deadline` at the latest and answers UNAVAILABLE (STORE_UNAVAILABLE) when the store
 // cannot be reached; then it is unknown whether a change was made, and repeating the call is safe.
@@ -77,17 +100,25 @@ class RegistryStore {
   // Makes sure that `shard_count` shards exist. The count is fixed when the store is created: the answer is the stored one.
   virtual absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) = 0;
 
-  // Creates the queue with one partition on `shard`. ALREADY_EXISTS (QUEUE_ALREADY_EXISTS) if the name is taken.
-  virtual absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name,
-                                                  const QueueAttributes& attributes,
-                                                  core::ShardId shard, absl::Time deadline) = 0;
+  // Creates the queue with one partition on `shard`. ALREADY_EXISTS (QUEUE_ALREADY_EXISTS) if the name is taken,
+  // QUEUE_DELETED_RECENTLY while it rests.
+  virtual absl::StatusOr<QueueRecord> CreateQueue(const NewQueue& queue, absl::Time deadline) = 0;
   // Replaces the attributes. NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue; ABORTED if `expected_version` is not
   // the stored one.
   virtual absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
                                                   const QueueAttributes& attributes,
                                                   absl::Time deadline) = 0;
+  // Replaces the tags, which is no change of an attribute: updated_at stays. Errors as of UpdateQueue.
+  virtual absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version,
+                                              const Tags& tags, absl::Time deadline) = 0;
   // NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue. Its messages are the shards' business.
   virtual absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) = 0;
+
+  // Notes that the queue is purged now. PURGE_IN_PROGRESS if it was within the last `rest` (up to kRestMax), NOT_FOUND as above.
+  // Neither this nor the next raises a version.
+  virtual absl::Status BeginPurge(core::QueueId id, absl::Duration rest, absl::Time deadline) = 0;
+  // The purge that was noted last has failed, so another may be tried. OK also when the queue is gone.
+  virtual absl::Status ForgetPurge(core::QueueId id, absl::Time deadline) = 0;
 
   virtual absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) = 0;
   // Rises with every change of any queue, so a replica can tell that its snapshot is old.

@@ -14,6 +14,21 @@ inline absl::Status QueueExistsError(const QueueName& name) {
                    absl::StrCat("The queue \"", name.name, "\" exists already."));
 }
 
+inline absl::Status NameRestsError(const QueueName& name) {
+  return MakeError(ErrorReason::kQueueDeletedRecently,
+                   absl::StrCat("You must wait 60 seconds after deleting a queue before you can create "
+                                "another with the same name, \"",
+                                name.name, "\"."),
+                   {{"queue", name.name}});
+}
+
+inline absl::Status PurgeRestsError(absl::string_view name) {
+  return MakeError(ErrorReason::kPurgeInProgress,
+                   absl::StrCat("Only one PurgeQueue operation on ", name,
+                                " is allowed every 60 seconds."),
+                   {{"queue", std::string(name)}});
+}
+
 inline absl::Status NoSuchQueueError(core::QueueId id) {
   return MakeError(ErrorReason::kQueueDoesNotExist,
                    absl::StrCat("There is no queue with the id ", id.value(), "."));

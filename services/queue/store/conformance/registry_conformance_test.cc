@@ -10,8 +10,9 @@ template <typename Backend>
 class RegistryConformance : public StoreConformance<Backend> {
  protected:
   static QueueName Name(std::string name) { return {"000000000000", "us-east-1", std::move(name)}; }
-  QueueRecord Create(std::string name, const QueueAttributes& attributes = {}) {
-    auto record = this->registry().CreateQueue(Name(std::move(name)), attributes, kShard, Soon());
+  QueueRecord Create(std::string name, const QueueAttributes& attributes = {}, const Tags& tags = {}) {
+    auto record = this->registry().CreateQueue(
+        {.name = Name(std::move(name)), .attributes = attributes, .tags = tags, .shard = kShard}, Soon());
     WEIR_CHECK(record.ok(), record.status().ToString());
     return *record;
   }
@@ -34,7 +35,12 @@ QueueAttributes UnusualAttributes() {
           .maximum_message_bytes = 1024,
           .redrive_policy = QueueAttributes::RedrivePolicy{"arn:aws:sqs:us-east-1:000000000000:dead", 3},
           .redrive_allow_policy = QueueAttributes::RedriveAllowPolicy{
-              RedrivePermission::kByQueue, {"arn:a", "arn with \"quotes\", \\ and commas", ""}}};
+              RedrivePermission::kByQueue, {"arn:a", "arn with \"quotes\", \\ and commas", ""}},
+          .fifo = true,
+          .content_based_deduplication = true,
+          .deduplication_scope = core::DeduplicationScope::kMessageGroup,
+          .fifo_throughput_limit = FifoThroughputLimit::kPerMessageGroupId,
+          .partitions = 64};
 }
 
 TYPED_TEST(RegistryConformance, ShardCountIsFixedByTheFirstCall) {
@@ -72,25 +78,78 @@ TYPED_TEST(RegistryConformance, EmptyAllowListIsNotNoPolicy) {
   EXPECT_EQ(this->registry().ListQueues(Soon()).value()[0].attributes, attributes);
 }
 
+TYPED_TEST(RegistryConformance, TagsAreKeptAsTheyAre) {
+  const Tags tags = {{"team", "orders"}, {"empty", ""}, {"NULL", "NULL"}, {"a \"b\", {c}", "\\ \u00e9"}};
+  const QueueRecord made = this->Create("jobs", {}, tags);
+  EXPECT_EQ(made.tags, tags);
+  EXPECT_EQ(this->registry().ListQueues(Soon()).value()[0].tags, tags);
+}
+
+TYPED_TEST(RegistryConformance, SettingTagsChangesNothingElse) {
+  const QueueRecord made = this->Create("jobs", UnusualAttributes(), {{"team", "orders"}});
+  const int64_t before = this->Version();
+  const QueueRecord tagged =
+      this->registry().SetTags(made.id, made.version, {{"cost", "12"}}, Soon()).value();
+  EXPECT_THAT(tagged.tags, ElementsAre(testing::Pair("cost", "12")));
+  EXPECT_GT(tagged.version, made.version);
+  EXPECT_GT(this->Version(), before);
+  EXPECT_EQ(tagged.attributes, UnusualAttributes());
+  EXPECT_EQ(tagged.updated_at, made.updated_at);
+  EXPECT_TRUE(absl::IsAborted(this->registry().SetTags(made.id, made.version, {}, Soon()).status()));
+  EXPECT_EQ(ReasonOf(this->registry().SetTags(core::QueueId(99), 1, {}, Soon()).status()),
+            ErrorReason::kQueueDoesNotExist);
+  const QueueRecord updated = this->registry().UpdateQueue(made.id, tagged.version, {}, Soon()).value();
+  EXPECT_EQ(updated.tags, tagged.tags);
+}
+
+TYPED_TEST(RegistryConformance, DeletedNameRestsForWhoAsksForIt) {
+  const QueueRecord first = this->Create("jobs");
+  const NewQueue again{.name = this->Name("jobs"), .shard = kShard, .name_rest = kRestMax};
+  EXPECT_EQ(ReasonOf(this->registry().CreateQueue(again, Soon()).status()),
+            ErrorReason::kQueueAlreadyExists);
+  ASSERT_TRUE(this->registry().DeleteQueue(first.id, Soon()).ok());
+  EXPECT_EQ(ReasonOf(this->registry().CreateQueue(again, Soon()).status()),
+            ErrorReason::kQueueDeletedRecently);
+  EXPECT_THAT(this->Names(), IsEmpty());
+  const NewQueue other{.name = this->Name("other"), .shard = kShard, .name_rest = kRestMax};
+  EXPECT_TRUE(this->registry().CreateQueue(other, Soon()).ok());
+  this->Create("jobs");
+}
+
+TYPED_TEST(RegistryConformance, PurgeRestsUntilItIsForgotten) {
+  const QueueRecord queue = this->Create("jobs");
+  const int64_t version = this->Version();
+  EXPECT_TRUE(this->registry().BeginPurge(queue.id, kRestMax, Soon()).ok());
+  EXPECT_EQ(ReasonOf(this->registry().BeginPurge(queue.id, kRestMax, Soon())),
+            ErrorReason::kPurgeInProgress);
+  EXPECT_TRUE(this->registry().BeginPurge(queue.id, absl::ZeroDuration(), Soon()).ok());
+  EXPECT_TRUE(this->registry().ForgetPurge(queue.id, Soon()).ok());
+  EXPECT_TRUE(this->registry().BeginPurge(queue.id, kRestMax, Soon()).ok());
+  EXPECT_EQ(ReasonOf(this->registry().BeginPurge(core::QueueId(99), kRestMax, Soon())),
+            ErrorReason::kQueueDoesNotExist);
+  EXPECT_TRUE(this->registry().ForgetPurge(core::QueueId(99), Soon()).ok());
+  EXPECT_EQ(this->Version(), version);
+}
+
 TYPED_TEST(RegistryConformance, NameIsTakenOncePerNamespace) {
   this->Create("jobs");
   const absl::Status again =
-      this->registry().CreateQueue(this->Name("jobs"), {}, kShard, Soon()).status();
+      this->registry().CreateQueue({.name = this->Name("jobs"), .shard = kShard}, Soon()).status();
   EXPECT_EQ(ReasonOf(again), ErrorReason::kQueueAlreadyExists) << again;
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({"111111111111", "us-east-1", "jobs"}, {}, kShard, Soon())
+                  .CreateQueue({.name = {"111111111111", "us-east-1", "jobs"}, .shard = kShard}, Soon())
                   .ok());
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({"000000000000", "eu-west-1", "jobs"}, {}, kShard, Soon())
+                  .CreateQueue({.name = {"000000000000", "eu-west-1", "jobs"}, .shard = kShard}, Soon())
                   .ok());
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({"000000000000", "us-east-1", "Jobs"}, {}, kShard, Soon())
+                  .CreateQueue({.name = {"000000000000", "us-east-1", "Jobs"}, .shard = kShard}, Soon())
                   .ok());
 }
 
 TYPED_TEST(RegistryConformance, CreateOnAShardThatIsNotThereFails) {
   EXPECT_EQ(ReasonOf(this->registry()
-                         .CreateQueue(this->Name("jobs"), {}, core::ShardId(9), Soon())
+                         .CreateQueue({.name = this->Name("jobs"), .shard = core::ShardId(9)}, Soon())
                          .status()),
             ErrorReason::kInternal);
   EXPECT_THAT(this->Names(), IsEmpty());
@@ -139,7 +198,7 @@ TYPED_TEST(RegistryConformance, VersionRisesWithEveryChangeAndOnlyThen) {
   const QueueRecord made = this->Create("jobs");
   const int64_t created = this->Version();
   EXPECT_GT(created, start);
-  EXPECT_FALSE(this->registry().CreateQueue(this->Name("jobs"), {}, kShard, Soon()).ok());
+  EXPECT_FALSE(this->registry().CreateQueue({.name = this->Name("jobs"), .shard = kShard}, Soon()).ok());
   EXPECT_FALSE(this->registry().UpdateQueue(made.id, 77, {}, Soon()).ok());
   EXPECT_THAT(this->Names(), ElementsAre("jobs"));
   EXPECT_EQ(this->Version(), created);

@@ -150,12 +150,10 @@ absl::StatusOr<int> FaultyRegistryStore::EnsureShards(int shard_count, absl::Tim
              [&] { return inner_.EnsureShards(shard_count, deadline); });
 }
 
-absl::StatusOr<QueueRecord> FaultyRegistryStore::CreateQueue(const QueueName& name,
-                                                             const QueueAttributes& attributes,
-                                                             core::ShardId shard,
+absl::StatusOr<QueueRecord> FaultyRegistryStore::CreateQueue(const NewQueue& queue,
                                                              absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
-             [&] { return inner_.CreateQueue(name, attributes, shard, deadline); });
+             [&] { return inner_.CreateQueue(queue, deadline); });
 }
 
 absl::StatusOr<QueueRecord> FaultyRegistryStore::UpdateQueue(core::QueueId id,
@@ -166,9 +164,26 @@ absl::StatusOr<QueueRecord> FaultyRegistryStore::UpdateQueue(core::QueueId id,
              [&] { return inner_.UpdateQueue(id, expected_version, attributes, deadline); });
 }
 
+absl::StatusOr<QueueRecord> FaultyRegistryStore::SetTags(core::QueueId id, int64_t expected_version,
+                                                         const Tags& tags, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
+             [&] { return inner_.SetTags(id, expected_version, tags, deadline); });
+}
+
 absl::Status FaultyRegistryStore::DeleteQueue(core::QueueId id, absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
              [&] { return inner_.DeleteQueue(id, deadline); });
+}
+
+absl::Status FaultyRegistryStore::BeginPurge(core::QueueId id, absl::Duration rest,
+                                             absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
+             [&] { return inner_.BeginPurge(id, rest, deadline); });
+}
+
+absl::Status FaultyRegistryStore::ForgetPurge(core::QueueId id, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
+             [&] { return inner_.ForgetPurge(id, deadline); });
 }
 
 absl::StatusOr<std::vector<QueueRecord>> FaultyRegistryStore::ListQueues(absl::Time deadline) {

@@ -21,12 +21,15 @@ class FaultyRegistryStore final : public RegistryStore {
       : inner_(inner), faults_(faults) {}
 
   absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) override;
-  absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name, const QueueAttributes& attributes,
-                                          core::ShardId shard, absl::Time deadline) override;
+  absl::StatusOr<QueueRecord> CreateQueue(const NewQueue& queue, absl::Time deadline) override;
   absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
                                           const QueueAttributes& attributes,
                                           absl::Time deadline) override;
+  absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version, const Tags& tags,
+                                      absl::Time deadline) override;
   absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) override;
+  absl::Status BeginPurge(core::QueueId id, absl::Duration rest, absl::Time deadline) override;
+  absl::Status ForgetPurge(core::QueueId id, absl::Time deadline) override;
   absl::StatusOr<std::vector<QueueRecord>> ListQueues(absl::Time deadline) override;
   absl::StatusOr<int64_t> Version(absl::Time deadline) override;
 

@@ -67,6 +67,8 @@ class MemoryDatabase {
   core::QueueId last_queue ABSL_GUARDED_BY(mu);
   core::PartitionId last_partition ABSL_GUARDED_BY(mu);
   int64_t version ABSL_GUARDED_BY(mu) = 0;
+  std::map<QueueName, absl::Time> deleted_at ABSL_GUARDED_BY(mu);
+  std::map<core::QueueId, absl::Time> purged_at ABSL_GUARDED_BY(mu);
 };
 
 std::unique_ptr<ShardLog> NewMemoryShardLog(std::shared_ptr<MemoryDatabase> db,

@@ -19,24 +19,27 @@ absl::StatusOr<int> MemoryQueueStore::EnsureShards(int shard_count, absl::Time) 
   return static_cast<int>(db_->shards.size());
 }
 
-absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const QueueName& name,
-                                                          const QueueAttributes& attributes,
-                                                          core::ShardId shard, absl::Time) {
+absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const NewQueue& queue, absl::Time) {
   MutexLock lock(&db_->mu);
-  if (!db_->HasShard(shard)) return NoSuchShardError(shard);
-  for (const auto& [id, queue] : db_->queues) {
-    if (queue.name == name) return QueueExistsError(name);
+  if (!db_->HasShard(queue.shard)) return NoSuchShardError(queue.shard);
+  for (const auto& [id, other] : db_->queues) {
+    if (other.name == queue.name) return QueueExistsError(queue.name);
+  }
+  const auto deleted = db_->deleted_at.find(queue.name);
+  if (deleted != db_->deleted_at.end() && db_->Now() < deleted->second + queue.name_rest) {
+    return NameRestsError(queue.name);
   }
   db_->last_queue = db_->last_queue.Next();
   db_->last_partition = db_->last_partition.Next();
   const absl::Time now = db_->Now();
   QueueRecord record{.id = db_->last_queue,
-                     .name = name,
-                     .attributes = attributes,
+                     .name = queue.name,
+                     .attributes = queue.attributes,
+                     .tags = queue.tags,
                      .created_at = now,
                      .updated_at = now,
                      .version = 1,
-                     .partitions = {{shard, db_->last_partition, db_->last_queue}}};
+                     .partitions = {{queue.shard, db_->last_partition, db_->last_queue}}};
   db_->queues.emplace(record.id, record);
   ++db_->version;
   return record;
@@ -57,10 +60,45 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::UpdateQueue(core::QueueId id, int6
   return record;
 }
 
+absl::StatusOr<QueueRecord> MemoryQueueStore::SetTags(core::QueueId id, int64_t expected_version,
+                                                      const Tags& tags, absl::Time) {
+  MutexLock lock(&db_->mu);
+  const auto it = db_->queues.find(id);
+  if (it == db_->queues.end()) return NoSuchQueueError(id);
+  QueueRecord& record = it->second;
+  if (record.version != expected_version) return QueueChangedError(id);
+  record.tags = tags;
+  ++record.version;
+  ++db_->version;
+  return record;
+}
+
 absl::Status MemoryQueueStore::DeleteQueue(core::QueueId id, absl::Time) {
   MutexLock lock(&db_->mu);
-  if (db_->queues.erase(id) == 0) return NoSuchQueueError(id);
+  const auto it = db_->queues.find(id);
+  if (it == db_->queues.end()) return NoSuchQueueError(id);
+  db_->deleted_at[it->second.name] = db_->Now();
+  db_->queues.erase(it);
+  db_->purged_at.erase(id);
   ++db_->version;
+  return absl::OkStatus();
+}
+
+absl::Status MemoryQueueStore::BeginPurge(core::QueueId id, absl::Duration rest, absl::Time) {
+  MutexLock lock(&db_->mu);
+  const auto queue = db_->queues.find(id);
+  if (queue == db_->queues.end()) return NoSuchQueueError(id);
+  const auto last = db_->purged_at.find(id);
+  if (last != db_->purged_at.end() && db_->Now() < last->second + rest) {
+    return PurgeRestsError(queue->second.name.name);
+  }
+  db_->purged_at[id] = db_->Now();
+  return absl::OkStatus();
+}
+
+absl::Status MemoryQueueStore::ForgetPurge(core::QueueId id, absl::Time) {
+  MutexLock lock(&db_->mu);
+  db_->purged_at.erase(id);
   return absl::OkStatus();
 }
 

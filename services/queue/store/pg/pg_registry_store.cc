@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "services/queue/store/pg/pg_stores.h"
@@ -22,10 +23,14 @@ constexpr char kSelectQueues[] =
     " q.retention_s, q.receive_wait_time_s, q.maximum_message_bytes, q.dead_letter_queue_arn,"
     " q.max_receive_count, q.redrive_permission, q.redrive_source_arns,"
     " (extract(epoch FROM q.created_at) * 1000000)::bigint,"
-    " (extract(epoch FROM q.updated_at) * 1000000)::bigint, q.version, p.partition_id, p.shard"
+    " (extract(epoch FROM q.updated_at) * 1000000)::bigint, q.version, q.fifo,"
+    " q.content_based_deduplication, q.deduplication_scope, q.fifo_throughput_limit,"
+    " q.partition_count, q.tag_keys, q.tag_values, p.partition_id, p.shard"
     " FROM queue.queues q JOIN queue.partitions p USING (queue_id)";
-constexpr int kPartitionColumn = 16;
-constexpr int kShardColumn = 17;
+constexpr int kFifoColumn = 16;
+constexpr int kTagColumn = 21;
+constexpr int kPartitionColumn = 23;
+constexpr int kShardColumn = 24;
 
 // PostgreSQL's text form of an array.
 std::string ArrayLiteral(const std::vector<std::string>& values) {
@@ -50,6 +55,30 @@ std::vector<std::string> ParseArray(const pqxx::field& field) {
     if (what == pqxx::array_parser::juncture::string_value) values.push_back(std::move(value));
   }
 }
+
+Tags TagsOf(const pqxx::field& keys, const pqxx::field& values) {
+  std::vector<std::string> key = ParseArray(keys);
+  std::vector<std::string> value = ParseArray(values);
+  Tags tags;
+  for (size_t i = 0; i < key.size(); ++i) tags[std::move(key[i])] = std::move(value[i]);
+  return tags;
+}
+
+// As parameters.
+struct TagParams {
+  explicit TagParams(const Tags& tags) {
+    std::vector<std::string> key;
+    std::vector<std::string> value;
+    for (const auto& [k, v] : tags) {
+      key.push_back(k);
+      value.push_back(v);
+    }
+    keys = ArrayLiteral(key);
+    values = ArrayLiteral(value);
+  }
+  std::string keys;
+  std::string values;
+};
 
 absl::Duration SecondsOf(const pqxx::field& field) { return absl::Seconds(field.as<int64_t>()); }
 
@@ -76,6 +105,14 @@ QueueRecord RecordOf(const pqxx::row& row) {
         .permission = static_cast<RedrivePermission>(row[11].as<int16_t>()),
         .source_queue_arns = ParseArray(row[12])};
   }
+  attributes.fifo = row[kFifoColumn].as<bool>();
+  attributes.content_based_deduplication = row[kFifoColumn + 1].as<bool>();
+  attributes.deduplication_scope =
+      static_cast<core::DeduplicationScope>(row[kFifoColumn + 2].as<int16_t>());
+  attributes.fifo_throughput_limit =
+      static_cast<FifoThroughputLimit>(row[kFifoColumn + 3].as<int16_t>());
+  attributes.partitions = row[kFifoColumn + 4].as<int32_t>();
+  record.tags = TagsOf(row[kTagColumn], row[kTagColumn + 1]);
   return record;
 }
 
@@ -98,7 +135,12 @@ struct AttributeParams {
         delay_s(absl::ToInt64Seconds(attributes.delay)),
         retention_s(absl::ToInt64Seconds(attributes.retention)),
         receive_wait_time_s(absl::ToInt64Seconds(attributes.receive_wait_time)),
-        maximum_message_bytes(attributes.maximum_message_bytes) {
+        maximum_message_bytes(attributes.maximum_message_bytes),
+        fifo(attributes.fifo),
+        content_based_deduplication(attributes.content_based_deduplication),
+        deduplication_scope(static_cast<int>(attributes.deduplication_scope)),
+        fifo_throughput_limit(static_cast<int>(attributes.fifo_throughput_limit)),
+        partition_count(attributes.partitions) {
     if (attributes.redrive_policy.has_value()) {
       dead_letter_queue_arn = attributes.redrive_policy->dead_letter_queue_arn;
       max_receive_count = absl::StrCat(attributes.redrive_policy->max_receive_count);
@@ -123,6 +165,11 @@ struct AttributeParams {
   std::optional<std::string> max_receive_count;
   std::optional<std::string> redrive_permission;
   std::optional<std::string> redrive_source_arns;
+  bool fifo;
+  bool content_based_deduplication;
+  int deduplication_scope;
+  int fifo_throughput_limit;
+  int32_t partition_count;
 };
 
 // Every change of a queue begins so: changes are serial, and replicas see that there was one.
@@ -135,6 +182,37 @@ std::optional<QueueRecord> FindQueue(pqxx::work& tx, core::QueueId id) {
       std::string(kSelectQueues) + " WHERE q.queue_id = $1 ORDER BY p.number", id.value()));
   if (records.empty()) return std::nullopt;
   return std::move(records.front());
+}
+
+// When the name was deleted is known for kRestMax.
+bool NameRests(pqxx::work& tx, const QueueName& name, absl::Duration rest) {
+  return !tx.exec_params(
+                "SELECT 1 FROM queue.deleted_names WHERE account = $1 AND region = $2 AND name = $3"
+                " AND deleted_at > now() - $4 * interval '1 microsecond'",
+                name.account, name.region, name.name, absl::ToInt64Microseconds(rest))
+              .empty();
+}
+
+// The id of the new queue; nothing when its name is taken.
+std::optional<core::QueueId> InsertQueue(pqxx::work& tx, const NewQueue& queue) {
+  const AttributeParams a(queue.attributes);
+  const TagParams tags(queue.tags);
+  const pqxx::result made = tx.exec_params(
+      "INSERT INTO queue.queues (account, region, name, visibility_timeout_s, delay_s,"
+      " retention_s, receive_wait_time_s, maximum_message_bytes, dead_letter_queue_arn,"
+      " max_receive_count, redrive_permission, redrive_source_arns, fifo,"
+      " content_based_deduplication, deduplication_scope, fifo_throughput_limit, partition_count,"
+      " tag_keys, tag_values, created_at, updated_at, version)"
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+      " now(), now(), 1) ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
+      queue.name.account, queue.name.region, queue.name.name, a.visibility_timeout_s, a.delay_s,
+      a.retention_s, a.receive_wait_time_s, a.maximum_message_bytes,
+      a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
+      a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
+      a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
+      a.partition_count, tags.keys, tags.values);
+  if (made.empty()) return std::nullopt;
+  return core::QueueId(made[0][0].as<int64_t>());
 }
 
 class PgRegistryStore final : public RegistryStore {
@@ -164,30 +242,20 @@ class PgRegistryStore final : public RegistryStore {
     return stored;
   }
 
-  absl::StatusOr<QueueRecord> CreateQueue(const QueueName& name, const QueueAttributes& attributes,
-                                          core::ShardId shard, absl::Time deadline) override {
-    const AttributeParams a(attributes);
+  absl::StatusOr<QueueRecord> CreateQueue(const NewQueue& queue, absl::Time deadline) override {
     std::optional<QueueRecord> record;
     WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
       RaiseVersion(tx);
-      const bool exists = !tx.exec_params("SELECT 1 FROM queue.shards WHERE shard = $1", shard.value())
-                               .empty();
-      if (!exists) return NoSuchShardError(shard);
-      const pqxx::result made = tx.exec_params(
-          "INSERT INTO queue.queues (account, region, name, visibility_timeout_s, delay_s,"
-          " retention_s, receive_wait_time_s, maximum_message_bytes, dead_letter_queue_arn,"
-          " max_receive_count, redrive_permission, redrive_source_arns, created_at, updated_at,"
-          " version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now(), now(), 1)"
-          " ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
-          name.account, name.region, name.name, a.visibility_timeout_s, a.delay_s, a.retention_s,
-          a.receive_wait_time_s, a.maximum_message_bytes, a.OrNull(a.dead_letter_queue_arn),
-          a.OrNull(a.max_receive_count), a.OrNull(a.redrive_permission),
-          a.OrNull(a.redrive_source_arns));
-      if (made.empty()) return QueueExistsError(name);
-      const core::QueueId id(made[0][0].as<int64_t>());
+      const bool exists =
+          !tx.exec_params("SELECT 1 FROM queue.shards WHERE shard = $1", queue.shard.value()).empty();
+      if (!exists) return NoSuchShardError(queue.shard);
+      const std::optional<core::QueueId> id = InsertQueue(tx, queue);
+      if (!id.has_value()) return QueueExistsError(queue.name);
+      // Asked last: a queue that exists is told as such.
+      if (NameRests(tx, queue.name, queue.name_rest)) return NameRestsError(queue.name);
       tx.exec_params("INSERT INTO queue.partitions (queue_id, number, shard) VALUES ($1, 0, $2)",
-                     id.value(), shard.value());
-      record = FindQueue(tx, id);
+                     id->value(), queue.shard.value());
+      record = FindQueue(tx, *id);
       return absl::OkStatus();
     }));
     return *std::move(record);
@@ -197,32 +265,68 @@ class PgRegistryStore final : public RegistryStore {
                                           const QueueAttributes& attributes,
                                           absl::Time deadline) override {
     const AttributeParams a(attributes);
-    std::optional<QueueRecord> record;
-    WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
-      RaiseVersion(tx);
-      record = FindQueue(tx, id);
-      if (!record.has_value()) return NoSuchQueueError(id);
-      if (record->version != expected_version) return QueueChangedError(id);
+    return Change(id, expected_version, deadline, [&](pqxx::work& tx) {
       tx.exec_params(
           "UPDATE queue.queues SET visibility_timeout_s = $2, delay_s = $3, retention_s = $4,"
           " receive_wait_time_s = $5, maximum_message_bytes = $6, dead_letter_queue_arn = $7,"
-          " max_receive_count = $8, redrive_permission = $9, redrive_source_arns = $10,"
+          " max_receive_count = $8, redrive_permission = $9, redrive_source_arns = $10, fifo = $11,"
+          " content_based_deduplication = $12, deduplication_scope = $13,"
+          " fifo_throughput_limit = $14, partition_count = $15,"
           " updated_at = now(), version = version + 1 WHERE queue_id = $1",
           id.value(), a.visibility_timeout_s, a.delay_s, a.retention_s, a.receive_wait_time_s,
           a.maximum_message_bytes, a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
-          a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns));
-      record = FindQueue(tx, id);
-      return absl::OkStatus();
-    }));
-    return *std::move(record);
+          a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
+          a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
+          a.partition_count);
+    });
+  }
+
+  absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version, const Tags& tags,
+                                      absl::Time deadline) override {
+    const TagParams params(tags);
+    return Change(id, expected_version, deadline, [&](pqxx::work& tx) {
+      tx.exec_params(
+          "UPDATE queue.queues SET tag_keys = $2, tag_values = $3, version = version + 1"
+          " WHERE queue_id = $1",
+          id.value(), params.keys, params.values);
+    });
   }
 
   absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) override {
     return RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
       RaiseVersion(tx);
-      const pqxx::result deleted =
-          tx.exec_params("DELETE FROM queue.queues WHERE queue_id = $1", id.value());
-      return deleted.affected_rows() == 0 ? NoSuchQueueError(id) : absl::OkStatus();
+      const pqxx::result deleted = tx.exec_params(
+          "WITH gone AS (DELETE FROM queue.queues WHERE queue_id = $1 RETURNING account, region, name)"
+          " INSERT INTO queue.deleted_names SELECT account, region, name, now() FROM gone"
+          " ON CONFLICT (account, region, name) DO UPDATE SET deleted_at = excluded.deleted_at",
+          id.value());
+      if (deleted.affected_rows() == 0) return NoSuchQueueError(id);
+      tx.exec_params(
+          "DELETE FROM queue.deleted_names WHERE deleted_at < now() - $1 * interval '1 microsecond'",
+          absl::ToInt64Microseconds(kRestMax));
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status BeginPurge(core::QueueId id, absl::Duration rest, absl::Time deadline) override {
+    return RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      const pqxx::result queue = tx.exec_params(
+          "SELECT name, coalesce(purged_at > now() - $2 * interval '1 microsecond', false)"
+          " FROM queue.queues WHERE queue_id = $1 FOR UPDATE",
+          id.value(), absl::ToInt64Microseconds(rest));
+      if (queue.empty()) return NoSuchQueueError(id);
+      if (queue[0][1].as<bool>()) return PurgeRestsError(queue[0][0].c_str());
+      // By the clock, not by when the transaction began: it may have waited for another purge.
+      tx.exec_params("UPDATE queue.queues SET purged_at = clock_timestamp() WHERE queue_id = $1",
+                     id.value());
+      return absl::OkStatus();
+    });
+  }
+
+  absl::Status ForgetPurge(core::QueueId id, absl::Time deadline) override {
+    return RunUntil(*pool_, deadline, [&](pqxx::work& tx) {
+      tx.exec_params("UPDATE queue.queues SET purged_at = NULL WHERE queue_id = $1", id.value());
+      return absl::OkStatus();
     });
   }
 
@@ -245,6 +349,22 @@ class PgRegistryStore final : public RegistryStore {
   }
 
  private:
+  // Runs `change` on the queue if it is of the expected version.
+  absl::StatusOr<QueueRecord> Change(core::QueueId id, int64_t expected_version, absl::Time deadline,
+                                     absl::FunctionRef<void(pqxx::work&)> change) {
+    std::optional<QueueRecord> record;
+    WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
+      RaiseVersion(tx);
+      record = FindQueue(tx, id);
+      if (!record.has_value()) return NoSuchQueueError(id);
+      if (record->version != expected_version) return QueueChangedError(id);
+      change(tx);
+      record = FindQueue(tx, id);
+      return absl::OkStatus();
+    }));
+    return *std::move(record);
+  }
+
   const std::shared_ptr<pg::Pool> pool_;
 };
 
