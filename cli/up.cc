@@ -35,6 +35,7 @@ struct UpOptions {
   int metrics_port = 7880;
   int shards = 4;
   int max_workers = 64;
+  bool sqs_sixty_second_rules = false;
   std::string log_file;
   std::string log_level = "info";
   std::string ready_file;
@@ -99,7 +100,9 @@ absl::Status Suite::StartQueue() {
   const SlowStep step(terminal_, "Starting the queue service: schema, shards, recovery …");
   WEIR_ASSIGN_OR_RETURN(queue_, queue::QueueServer::Start({.listen = Address(options_.queue_port),
                                                            .database_url = database_url_,
-                                                           .shards = options_.shards},
+                                                           .shards = options_.shards,
+                                                           .sqs_sixty_second_rules =
+                                                               options_.sqs_sixty_second_rules},
                                                           metrics_));
   return absl::OkStatus();
 }
@@ -236,6 +239,9 @@ void AddUpCommand(CLI::App& app, Session& session) {
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_METRICS_PORT")->capture_default_str();
   up->add_option("--shards", options->shards, "Shards of the queue store, fixed when it is created")
       ->type_name("N")->check(CLI::Range(1, 1024))->envname("WEIR_SHARDS")->capture_default_str();
+  up->add_flag("--sqs-sixty-second-rules", options->sqs_sixty_second_rules,
+               "As SQS: one purge of a queue a minute, and a minute before a deleted name can be taken again")
+      ->envname("WEIR_SQS_SIXTY_SECOND_RULES");
   up->add_option("--max-workers", options->max_workers, "Processes of all functions together")
       ->type_name("N")->check(CLI::Range(1, 10'000))->envname("WEIR_MAX_WORKERS")->capture_default_str();
   up->add_option("--log-file", options->log_file, "JSON log; -: stderr  (default: weir.log in the data folder)")

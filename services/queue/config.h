@@ -18,6 +18,9 @@ struct Config {
   int shards = 4;             // used when the store is created; afterwards the stored count holds
   absl::Duration lease_time = absl::Seconds(10);
   int registry_connections = 4;
+  // SQS's: a queue is purged once a minute at most, and its name can be taken again a minute after it was deleted. Kept in the store,
+  // so all replicas that are configured so obey alike.
+  bool sqs_sixty_second_rules = false;
 
   // INVALID_ARGUMENT with the field, its value and what is allowed.
   absl::Status Validate() const;

@@ -51,6 +51,9 @@ int main(int argc, char** argv) {
       ->envname("WEIR_QUEUE_SHARDS")->capture_default_str();
   app.add_option("--lease-seconds", lease_seconds, "How long a replica that went silent keeps its shards")
       ->envname("WEIR_LEASE_SECONDS")->capture_default_str();
+  app.add_flag("--sqs-sixty-second-rules", config.sqs_sixty_second_rules,
+               "One purge of a queue a minute, and a minute before a deleted name can be taken again")
+      ->envname("WEIR_SQS_SIXTY_SECOND_RULES");
   app.add_option("--metrics-listen", metrics_listen, "Address of the Prometheus endpoint")
       ->envname("WEIR_METRICS_LISTEN")->capture_default_str();
   CLI11_PARSE(app, argc, argv);

@@ -33,7 +33,7 @@ class Server final : public QueueServer {
         engine_({.replica = config.replica, .shards = config.shards, .lease_time = config.lease_time},
                 *store_.registry, *store_.leases, *store_.logs, SystemClock(), shard_metrics_),
         blocking_(kBlockingThreads, kBlockingQueueMax),
-        context_{engine_, blocking_, rpc_metrics_, SystemClock()},
+        context_{engine_, blocking_, rpc_metrics_, SystemClock(), config.sqs_sixty_second_rules},
         service_(context_),
         collectable_(std::make_shared<QueueCollectable>(engine_, SystemClock())),
         server_({.address = config.listen}) {}

@@ -29,6 +29,8 @@ struct Context {
   runtime::ThreadPool& blocking;  // for calls that wait for the store
   grpcx::RpcMetrics& metrics;
   const Clock& clock;
+  // SQS's: a queue is purged once a minute at most, and its name can be taken again a minute after it was deleted.
+  bool sixty_second_rules = false;
 };
 
 // The queue that `ref` names; `field` is what the request calls it. QUEUE_DOES_NOT_EXIST, or what is wrong with the reference.

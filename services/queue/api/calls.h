@@ -26,7 +26,9 @@ namespace weir::queue::api {
   X(StartMessageMoveTask)        \
   X(ListMessageMoveTasks)        \
   X(CancelMessageMoveTask)       \
-  X(PeekMessages)
+  X(PeekMessages)                \
+  X(TagQueue)                    \
+  X(UntagQueue)
 
 #define WEIR_DECLARE_CALL(Name)                                                          \
   grpc::ServerUnaryReactor* Name(Context& context, grpc::CallbackServerContext* grpc_context, \
@@ -39,12 +41,17 @@ absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& me
                                                    const store::QueueRecord& queue,
                                                    v1::SentMessage& sent);
 
+// Fills in what the answer to the sender of a FIFO queue's message says of its place: that of the first message, for a duplicate. `i`
+// counts the messages of the command.
+void FillPlace(const core::SendReply& reply, size_t i, v1::SentMessage& sent);
+
 // Shared by the calls that take receipt handles: the receipt, if the handle is one of `queue`.
 absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
                                                  const engine::QueueInfo& queue);
 
 // What one entry's outcome is on the wire.
 void FillFailure(absl::string_view id, const absl::Status& status, v1::BatchFailure& failure);
+absl::Status DeleteError(core::DeleteOutcome outcome, absl::string_view handle);
 absl::Status VisibilityError(core::ChangeVisibilityOutcome outcome);
 // Required, 0 s to 12 h.
 absl::StatusOr<absl::Duration> CheckNewVisibility(bool is_set,

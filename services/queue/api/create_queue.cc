@@ -22,19 +22,24 @@ absl::Status CheckSame(const v1::CreateQueueRequest& request,
 absl::Status Run(Context& context, const v1::CreateQueueRequest& request,
                  v1::CreateQueueResponse& response, absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(const store::QueueName name, CheckQueueRef(request.queue(), "queue"));
-  if (absl::EndsWith(name.name, ".fifo")) {
-    return MakeError(ErrorReason::kUnsupportedOperation,
-                     absl::StrCat("Queue name \"", name.name,
-                                  "\" ends in .fifo, but this version has standard queues only."),
-                     {{"field", "queue.name"}});
-  }
-  WEIR_ASSIGN_OR_RETURN(const store::QueueAttributes wanted,
-                        ApplyAttributes(request.attributes(), store::QueueAttributes()));
   engine::Registry& registry = context.engine.registry();
   engine::QueueInfoPtr queue = registry.Find(name);
+  // A FIFO queue that exists is found also by a request that leaves everything unset.
+  const bool type_is_known = queue != nullptr && !request.attributes().has_fifo_queue();
+  if (!type_is_known) WEIR_RETURN_IF_ERROR(CheckType(name, request.attributes()));
+  store::QueueAttributes defaults;
+  defaults.fifo = absl::EndsWith(name.name, ".fifo");
+  // What else a queue has that exists matters only where attributes must go together.
+  if (queue != nullptr) defaults = queue->record.attributes;
+  WEIR_ASSIGN_OR_RETURN(const store::QueueAttributes wanted,
+                        ApplyAttributes(request.attributes(), defaults));
   if (queue == nullptr) {
+    engine::CreateOptions options{.tags = {request.tags().begin(), request.tags().end()}};
+    if (context.sixty_second_rules) options.name_rest = store::kRestMax;
+    WEIR_RETURN_IF_ERROR(CheckTags(options.tags));
     WEIR_RETURN_IF_ERROR(CheckRedriveTarget(registry, name, wanted));
-    absl::StatusOr<engine::QueueInfoPtr> created = registry.Create(name, wanted, deadline);
+    absl::StatusOr<engine::QueueInfoPtr> created =
+        registry.Create(name, wanted, deadline, options);
     response.set_created(created.ok());
     if (created.ok()) {
       queue = *std::move(created);

@@ -18,11 +18,12 @@ class DeleteMessageCall final : public grpcx::UnaryCall {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
     WEIR_ASSIGN_OR_RETURN(const core::Receipt receipt,
                           CheckReceiptHandle(request.receipt_handle(), *queue));
-    // Every outcome is a success: the message is gone, or a newer receiver has it.
     return context.engine.shard(queue->address.shard)
         .Submit(core::Delete{queue->address.partition, {receipt}},
-                [this](core::Reply reply) {
-                  Finish(TakeReply<core::DeleteReply>(std::move(reply)).status());
+                [this, &request](core::Reply reply) {
+                  const auto deleted = TakeReply<core::DeleteReply>(std::move(reply));
+                  Finish(deleted.ok() ? DeleteError(deleted->outcomes.front(), request.receipt_handle())
+                                      : deleted.status());
                   return true;
                 })
         .status();
@@ -49,6 +50,15 @@ absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
         {{"field", "receipt_handle"}});
   }
   return parsed->receipt;
+}
+
+absl::Status DeleteError(core::DeleteOutcome outcome, absl::string_view handle) {
+  // All others are successes: the message is gone, or a newer receiver has it.
+  if (outcome != core::DeleteOutcome::kReceiptExpired) return absl::OkStatus();
+  return MakeError(ErrorReason::kReceiptHandleExpired,
+                   absl::StrCat("Value \"", handle,
+                                "\" for receipt_handle is invalid: the receipt handle has expired."),
+                   {{"field", "receipt_handle"}});
 }
 
 grpc::ServerUnaryReactor* DeleteMessage(Context& context, grpc::CallbackServerContext* grpc_context,

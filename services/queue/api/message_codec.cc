@@ -9,12 +9,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "google/protobuf/util/time_util.h"
 #include "libs/base/error.h"
 #include "libs/base/hash.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
+#include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
 namespace {
@@ -143,6 +145,54 @@ google::protobuf::Timestamp ToMilliseconds(absl::Time time) {
 
 }  // namespace
 
+namespace {
+
+absl::Status Missing(absl::string_view field, absl::string_view sentence,
+                     ErrorReason reason = ErrorReason::kMissingParameter) {
+  return MakeError(reason, sentence, {{"field", std::string(field)}});
+}
+
+// Group and deduplication as the queue's type wants them.
+absl::Status CheckGroup(const v1::OutgoingMessage& message, const store::QueueAttributes& queue) {
+  if (!message.message_group_id().empty()) {
+    WEIR_RETURN_IF_ERROR(CheckToken(message.message_group_id(), "message.message_group_id"));
+  } else if (queue.fifo) {
+    return Missing("message.message_group_id",
+                   "The request must contain the parameter message.message_group_id.");
+  }
+  if (message.message_deduplication_id().empty()) {
+    if (!queue.fifo || queue.content_based_deduplication) return absl::OkStatus();
+    return Missing("message.message_deduplication_id",
+                   "The queue should either have content_based_deduplication enabled or "
+                   "message.message_deduplication_id provided explicitly.",
+                   ErrorReason::kInvalidParameterValue);
+  }
+  if (!queue.fifo) {
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     absl::StrCat("Value \"", message.message_deduplication_id(),
+                                  "\" for message.message_deduplication_id is invalid: a standard "
+                                  "queue does not deduplicate; leave it empty."),
+                     {{"field", "message.message_deduplication_id"}});
+  }
+  return CheckToken(message.message_deduplication_id(), "message.message_deduplication_id");
+}
+
+absl::Status CheckDelay(const v1::OutgoingMessage& message, const store::QueueAttributes& queue) {
+  if (!message.has_delay()) return absl::OkStatus();
+  if (queue.fifo && (message.delay().seconds() != 0 || message.delay().nanos() != 0)) {
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     absl::StrCat("Value ", message.delay().seconds(),
+                                  " for message.delay is invalid: a FIFO queue delays all its messages "
+                                  "alike; leave it unset, or 0 for the queue's delay."),
+                     {{"field", "message.delay"}});
+  }
+  return CheckDuration(message.delay(), "message.delay", absl::ZeroDuration(), queue.retention,
+                       /*whole_seconds=*/true)
+      .status();
+}
+
+}  // namespace
+
 size_t MessageBytes(const v1::OutgoingMessage& message) {
   size_t bytes = message.body().size();
   for (const auto& [name, value] : message.message_attributes()) {
@@ -151,24 +201,14 @@ size_t MessageBytes(const v1::OutgoingMessage& message) {
   return bytes;
 }
 
-absl::Status CheckMessage(const v1::OutgoingMessage& message, size_t maximum_bytes) {
+absl::Status CheckMessage(const v1::OutgoingMessage& message, const store::QueueAttributes& queue) {
   if (message.body().empty()) {
     return MakeError(ErrorReason::kMissingParameter,
                      "The request must contain the parameter message.body.",
                      {{"field", "message.body"}});
   }
-  if (!message.message_group_id().empty()) {
-    return MakeError(ErrorReason::kUnsupportedOperation,
-                     "message_group_id is set, but this version has no message groups; leave it empty.",
-                     {{"field", "message.message_group_id"}});
-  }
-  if (!message.message_deduplication_id().empty()) {
-    return MakeError(ErrorReason::kInvalidParameterValue,
-                     absl::StrCat("Value \"", message.message_deduplication_id(),
-                                  "\" for message.message_deduplication_id is invalid: a standard "
-                                  "queue does not deduplicate; leave it empty."),
-                     {{"field", "message.message_deduplication_id"}});
-  }
+  WEIR_RETURN_IF_ERROR(CheckGroup(message, queue));
+  WEIR_RETURN_IF_ERROR(CheckDelay(message, queue));
   if (message.message_attributes_size() > kAttributesMax) {
     return MakeError(ErrorReason::kInvalidParameterValue,
                      absl::StrCat("Number of message attributes [", message.message_attributes_size(),
@@ -186,6 +226,7 @@ absl::Status CheckMessage(const v1::OutgoingMessage& message, size_t maximum_byt
     WEIR_RETURN_IF_ERROR(CheckAttribute(name, value));
   }
   const size_t bytes = MessageBytes(message);
+  const size_t maximum_bytes = static_cast<size_t>(queue.maximum_message_bytes);
   if (bytes > maximum_bytes) {
     return MakeError(ErrorReason::kInvalidParameterValue,
                      absl::StrCat("One or more parameters are invalid. Reason: Message must be "
@@ -196,11 +237,17 @@ absl::Status CheckMessage(const v1::OutgoingMessage& message, size_t maximum_byt
   return absl::OkStatus();
 }
 
-core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message, absl::string_view sender_id,
+core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message,
+                               const store::QueueAttributes& queue, absl::string_view sender_id,
                                v1::SentMessage& sent) {
   auto content = std::make_shared<core::MessageContent>();
   content->message_id = RandomUuid();
   content->body = message.body();
+  content->message_group_id = message.message_group_id();
+  content->deduplication_id = message.message_deduplication_id();
+  if (queue.fifo && content->deduplication_id.empty()) {
+    content->deduplication_id = Sha256Hex(content->body);
+  }
   if (message.message_attributes_size() > 0 || !message.aws_trace_header().empty() ||
       !sender_id.empty()) {
     MessageEnvelope envelope;
@@ -213,6 +260,8 @@ core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message, absl::string_
   sent.set_md5_of_message_system_attributes(TraceHeaderMd5(message.aws_trace_header()));
   return content;
 }
+
+std::string SequenceNumber(core::MessageSeq seq) { return absl::StrFormat("%020d", seq.value()); }
 
 void DecodeMessage(const core::ReceivedMessage& received,
                    const google::protobuf::RepeatedPtrField<std::string>& attribute_names,
@@ -227,6 +276,8 @@ void DecodeMessage(const core::ReceivedMessage& received,
   *out.mutable_visible_at() = ToMilliseconds(received.visible_at);
   out.set_dead_letter_queue_source_arn(content.dead_letter_source_arn);
   out.set_message_group_id(content.message_group_id);
+  out.set_message_deduplication_id(content.deduplication_id);
+  if (!content.deduplication_id.empty()) out.set_sequence_number(SequenceNumber(received.seq));
   out.set_sender_id(std::string(account));
   if (content.attributes.empty()) return;
 

@@ -12,7 +12,8 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr size_t kMaximum = 1'048'576;
+const store::QueueAttributes kStandard;
+const store::QueueAttributes kFifo{.fifo = true};
 
 v1::OutgoingMessage Message(absl::string_view body) {
   v1::OutgoingMessage message;
@@ -37,7 +38,7 @@ v1::ReceivedMessage RoundTrip(const v1::OutgoingMessage& message,
                               const std::vector<std::string>& names) {
   v1::SentMessage sent;
   core::ReceivedMessage received;
-  received.content = EncodeMessage(message, "", sent);
+  received.content = EncodeMessage(message, kStandard, "", sent);
   received.receive_count = 1;
   received.sent_at = received.first_received_at = received.visible_at = absl::UnixEpoch();
   google::protobuf::RepeatedPtrField<std::string> wanted(names.begin(), names.end());
@@ -51,12 +52,12 @@ TEST(CheckMessageTest, AcceptsWhatSqsAccepts) {
   AddString(message, "a.b-c_D", "value");
   AddString(message, "n", "-1.5e3", "Number.float");
   AddBinary(message, "raw", std::string("\0\1", 2));
-  EXPECT_TRUE(CheckMessage(message, kMaximum).ok()) << CheckMessage(message, kMaximum);
+  EXPECT_TRUE(CheckMessage(message, kStandard).ok()) << CheckMessage(message, kStandard);
 }
 
 TEST(CheckMessageTest, NamesWhatIsWrong) {
   const auto reason_of = [](const v1::OutgoingMessage& message) {
-    return ReasonOf(CheckMessage(message, 2048));
+    return ReasonOf(CheckMessage(message, {.maximum_message_bytes = 2048}));
   };
   EXPECT_EQ(reason_of(Message("")), ErrorReason::kMissingParameter);
   EXPECT_EQ(reason_of(Message(std::string("a\0b", 3))), ErrorReason::kInvalidMessageContents);
@@ -89,7 +90,7 @@ TEST(CheckMessageTest, ChecksAttributes) {
            {"a", "String", "\x02", "not allowed"}}) {
     v1::OutgoingMessage message = Message("body");
     AddString(message, c.name, c.value, c.type);
-    const absl::Status status = CheckMessage(message, kMaximum);
+    const absl::Status status = CheckMessage(message, kStandard);
     EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidParameterValue) << c.name << " " << c.type;
     EXPECT_THAT(std::string(status.message()), HasSubstr(c.complaint));
   }
@@ -98,9 +99,72 @@ TEST(CheckMessageTest, ChecksAttributes) {
 TEST(CheckMessageTest, TakesTenAttributesAndNotEleven) {
   v1::OutgoingMessage message = Message("body");
   for (int i = 0; i < 10; ++i) AddString(message, "a" + std::to_string(i), "v");
-  EXPECT_TRUE(CheckMessage(message, kMaximum).ok());
+  EXPECT_TRUE(CheckMessage(message, kStandard).ok());
   AddString(message, "one-more", "v");
-  EXPECT_EQ(ReasonOf(CheckMessage(message, kMaximum)), ErrorReason::kInvalidParameterValue);
+  EXPECT_EQ(ReasonOf(CheckMessage(message, kStandard)), ErrorReason::kInvalidParameterValue);
+}
+
+TEST(CheckMessageTest, FifoQueuesWantAGroupAndADeduplicationId) {
+  v1::OutgoingMessage message = Message("body");
+  EXPECT_EQ(ReasonOf(CheckMessage(message, kFifo)), ErrorReason::kMissingParameter);
+  message.set_message_group_id("g");
+  EXPECT_EQ(ReasonOf(CheckMessage(message, kFifo)), ErrorReason::kInvalidParameterValue);
+  EXPECT_TRUE(CheckMessage(message, {.fifo = true, .content_based_deduplication = true}).ok());
+  message.set_message_deduplication_id("d");
+  EXPECT_TRUE(CheckMessage(message, kFifo).ok());
+}
+
+TEST(CheckMessageTest, StandardQueuesTakeAGroupButNoDeduplicationId) {
+  v1::OutgoingMessage message = Message("body");
+  message.set_message_group_id("g");
+  EXPECT_TRUE(CheckMessage(message, kStandard).ok());
+  message.set_message_deduplication_id("d");
+  EXPECT_EQ(ReasonOf(CheckMessage(message, kStandard)), ErrorReason::kInvalidParameterValue);
+}
+
+TEST(CheckMessageTest, GroupsAreAlphanumericsAndPunctuation) {
+  v1::OutgoingMessage message = Message("body");
+  message.set_message_group_id("aZ09!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
+  EXPECT_TRUE(CheckMessage(message, kStandard).ok());
+  for (const std::string& group : {std::string("two words"), std::string("\xc3\xa9"), std::string("tab\t"),
+                                   std::string(129, 'g')}) {
+    message.set_message_group_id(group);
+    const absl::Status status = CheckMessage(message, kStandard);
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidParameterValue) << group;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("alphanumeric and punctuation"));
+  }
+  message.set_message_group_id(std::string(128, 'g'));
+  EXPECT_TRUE(CheckMessage(message, kStandard).ok());
+}
+
+TEST(CheckMessageTest, DelayIsBoundByTheRetentionAndInFifoQueuesZero) {
+  v1::OutgoingMessage message = Message("body");
+  message.set_message_group_id("g");
+  message.mutable_delay()->set_seconds(3600);
+  EXPECT_TRUE(CheckMessage(message, {.retention = absl::Hours(1)}).ok());
+  EXPECT_EQ(ReasonOf(CheckMessage(message, {.retention = absl::Minutes(59)})),
+            ErrorReason::kInvalidParameterValue);
+  const store::QueueAttributes fifo{.fifo = true, .content_based_deduplication = true};
+  EXPECT_EQ(ReasonOf(CheckMessage(message, fifo)), ErrorReason::kInvalidParameterValue);
+  message.mutable_delay()->set_seconds(0);
+  EXPECT_TRUE(CheckMessage(message, fifo).ok());
+}
+
+TEST(EncodeMessageTest, ContentBasedIdIsTheDigestOfTheBodyAlone) {
+  const store::QueueAttributes fifo{.fifo = true, .content_based_deduplication = true};
+  v1::OutgoingMessage message = Message("hello");
+  message.set_message_group_id("g");
+  AddString(message, "name", "value");
+  v1::SentMessage sent;
+  EXPECT_EQ(EncodeMessage(message, fifo, "", sent)->deduplication_id,
+            "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824");
+  message.set_message_deduplication_id("mine");
+  EXPECT_EQ(EncodeMessage(message, fifo, "", sent)->deduplication_id, "mine");
+  EXPECT_EQ(EncodeMessage(Message("hello"), kStandard, "", sent)->deduplication_id, "");
+}
+
+TEST(SequenceNumberTest, HasTwentyDigits) {
+  EXPECT_EQ(SequenceNumber(core::MessageSeq(42)), "00000000000000000042");
 }
 
 TEST(MessageBytesTest, CountsNamesTypesAndValues) {
@@ -114,12 +178,12 @@ TEST(AttributesMd5Test, EqualsTheDefinition) {
   v1::OutgoingMessage message = Message("hello");
   AddString(message, "name", "value");
   v1::SentMessage sent;
-  EncodeMessage(message, "", sent);
+  EncodeMessage(message, kStandard, "", sent);
   EXPECT_EQ(sent.md5_of_body(), "5d41402abc4b2a76b9719d911017c592");
   EXPECT_EQ(sent.md5_of_message_attributes(), "25ada41cad9d6e55ad5a2b3d2da508a2");
   AddString(message, "count", "3", "Number.int");
   AddBinary(message, "blob", std::string("\0\xff", 2));
-  EncodeMessage(message, "", sent);
+  EncodeMessage(message, kStandard, "", sent);
   EXPECT_EQ(sent.md5_of_message_attributes(), "cf6401c2f75f473a653861c62ffeb596");
 }
 
@@ -134,6 +198,18 @@ TEST(DecodeMessageTest, GivesBackWhatWasSent) {
   EXPECT_EQ(out.message_attributes().at("b").binary_value(), std::string("\0\1", 2));
   EXPECT_EQ(out.aws_trace_header(), "Root=1-2-3");
   EXPECT_EQ(out.sender_id(), "000000000000");
+}
+
+TEST(DecodeMessageTest, MessagesOfFifoQueuesHaveAPlace) {
+  auto content = std::make_shared<core::MessageContent>();
+  content->message_group_id = "g";
+  content->deduplication_id = "d";
+  v1::ReceivedMessage out;
+  DecodeMessage({.seq = core::MessageSeq(7), .content = content}, {}, "000000000000", out);
+  EXPECT_EQ(out.message_group_id(), "g");
+  EXPECT_EQ(out.message_deduplication_id(), "d");
+  EXPECT_EQ(out.sequence_number(), "00000000000000000007");
+  EXPECT_EQ(RoundTrip(Message("standard"), {}).sequence_number(), "");
 }
 
 TEST(DecodeMessageTest, ReturnsOnlyTheAttributesThatAreAskedFor) {

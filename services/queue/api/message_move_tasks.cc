@@ -35,7 +35,8 @@ absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& requ
                      {{"field", "source"}});
   }
   const std::string& destination = request.destination_arn();
-  if (!destination.empty() && registry.FindByArn(destination) == nullptr) {
+  const engine::QueueInfoPtr target = registry.FindByArn(destination);
+  if (!destination.empty() && target == nullptr) {
     return MakeError(ErrorReason::kResourceNotFound,
                      absl::StrCat("The resource that you specified for the destination_arn "
                                   "parameter, \"",
@@ -46,6 +47,14 @@ absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& requ
     return MakeError(ErrorReason::kInvalidParameterValue,
                      absl::StrCat("Value \"", destination,
                                   "\" for destination_arn is invalid: it is the source itself."),
+                     {{"field", "destination_arn"}});
+  }
+  if (target != nullptr && target->config->fifo != source->config->fifo) {
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     absl::StrCat("Value \"", destination,
+                                  "\" for destination_arn is invalid: the messages of a ",
+                                  source->config->fifo ? "FIFO" : "standard",
+                                  " queue can only be moved to a queue of the same type."),
                      {{"field", "destination_arn"}});
   }
   const int32_t rate = request.max_messages_per_second();

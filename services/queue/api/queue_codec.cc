@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/time_util.h"
 #include "libs/base/error.h"
@@ -17,6 +18,7 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int32_t kReceiveCountMax = 1000;
 constexpr int kAllowedSourcesMax = 10;
+constexpr int32_t kPartitionsMax = 64;
 constexpr int32_t kMessageBytesMin = 1'024;
 constexpr int32_t kMessageBytesMax = 1'048'576;
 
@@ -85,6 +87,83 @@ absl::Status SetRedriveAllowPolicy(const v1::RedriveAllowPolicy& policy,
   return absl::OkStatus();
 }
 
+absl::Status UnknownAttribute(absl::string_view attribute, absl::string_view sentence) {
+  return MakeError(ErrorReason::kInvalidAttributeName, sentence,
+                   {{"attribute", std::string(attribute)}});
+}
+
+// The attributes that a standard queue does not have.
+absl::Status CheckNoFifoAttributes(const v1::QueueAttributes& attributes) {
+  if (attributes.has_fifo_queue()) {
+    return attributes.fifo_queue()
+               ? InvalidAttribute("fifo_queue", "true", "modifying the queue's type is not supported")
+               : UnknownAttribute("fifo_queue",
+                                  "Unknown attribute fifo_queue: a standard queue does not have it; "
+                                  "leave it unset.");
+  }
+  if (attributes.has_content_based_deduplication()) {
+    return UnknownAttribute("content_based_deduplication",
+                            "Unknown attribute content_based_deduplication: only FIFO queues have it.");
+  }
+  if (attributes.deduplication_scope() != v1::DEDUPLICATION_SCOPE_UNSPECIFIED) {
+    return UnknownAttribute("deduplication_scope",
+                            "You can specify the deduplication_scope only when fifo_queue is set to true.");
+  }
+  if (attributes.fifo_throughput_limit() != v1::FIFO_THROUGHPUT_LIMIT_UNSPECIFIED) {
+    return UnknownAttribute("fifo_throughput_limit",
+                            "You can specify the fifo_throughput_limit only when fifo_queue is set to true.");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetFifoAttributes(const v1::QueueAttributes& attributes, store::QueueAttributes& out) {
+  if (attributes.has_fifo_queue() && !attributes.fifo_queue()) {
+    return InvalidAttribute("fifo_queue", "false", "modifying the queue's type is not supported");
+  }
+  if (attributes.has_content_based_deduplication()) {
+    out.content_based_deduplication = attributes.content_based_deduplication();
+  }
+  if (const auto scope = attributes.deduplication_scope();
+      scope != v1::DEDUPLICATION_SCOPE_UNSPECIFIED) {
+    if (!v1::DeduplicationScope_IsValid(scope)) {
+      return InvalidAttribute("deduplication_scope", absl::StrCat(scope),
+                              "must be QUEUE or MESSAGE_GROUP");
+    }
+    out.deduplication_scope = static_cast<core::DeduplicationScope>(scope);
+  }
+  if (const auto limit = attributes.fifo_throughput_limit();
+      limit != v1::FIFO_THROUGHPUT_LIMIT_UNSPECIFIED) {
+    if (!v1::FifoThroughputLimit_IsValid(limit)) {
+      return InvalidAttribute("fifo_throughput_limit", absl::StrCat(limit),
+                              "must be PER_QUEUE or PER_MESSAGE_GROUP_ID");
+    }
+    out.fifo_throughput_limit = static_cast<store::FifoThroughputLimit>(limit);
+  }
+  if (out.fifo_throughput_limit == store::FifoThroughputLimit::kPerMessageGroupId &&
+      out.deduplication_scope != core::DeduplicationScope::kMessageGroup) {
+    return InvalidAttribute("fifo_throughput_limit", "PER_MESSAGE_GROUP_ID",
+                            "it needs the deduplication_scope MESSAGE_GROUP");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SetPartitions(const v1::QueueAttributes& attributes, int32_t& out) {
+  if (!attributes.has_partitions()) return absl::OkStatus();
+  const int32_t partitions = attributes.partitions();
+  if (partitions < 1 || partitions > kPartitionsMax) {
+    return InvalidAttribute("partitions", absl::StrCat(partitions),
+                            absl::StrCat("must be between 1 and ", kPartitionsMax));
+  }
+  if (partitions > 1) {
+    return MakeError(ErrorReason::kUnsupportedOperation,
+                     absl::StrCat("attributes.partitions is ", partitions,
+                                  ", but this version keeps a queue on one shard."),
+                     {{"attribute", "partitions"}});
+  }
+  out = partitions;
+  return absl::OkStatus();
+}
+
 google::protobuf::Duration ToProto(absl::Duration duration) {
   return TimeUtil::MillisecondsToDuration(absl::ToInt64Milliseconds(duration));
 }
@@ -99,6 +178,14 @@ void EncodeAttributes(const store::QueueAttributes& attributes, v1::QueueAttribu
   *out.mutable_retention() = ToProto(attributes.retention);
   *out.mutable_receive_wait_time() = ToProto(attributes.receive_wait_time);
   out.set_maximum_message_bytes(attributes.maximum_message_bytes);
+  out.set_partitions(attributes.partitions);
+  if (attributes.fifo) {
+    out.set_fifo_queue(true);
+    out.set_content_based_deduplication(attributes.content_based_deduplication);
+    out.set_deduplication_scope(static_cast<v1::DeduplicationScope>(attributes.deduplication_scope));
+    out.set_fifo_throughput_limit(
+        static_cast<v1::FifoThroughputLimit>(attributes.fifo_throughput_limit));
+  }
   if (const auto& policy = attributes.redrive_policy; policy.has_value()) {
     out.mutable_redrive_policy()->set_dead_letter_queue_arn(policy->dead_letter_queue_arn);
     out.mutable_redrive_policy()->set_max_receive_count(policy->max_receive_count);
@@ -113,13 +200,28 @@ void EncodeAttributes(const store::QueueAttributes& attributes, v1::QueueAttribu
 
 }  // namespace
 
+absl::Status CheckType(const store::QueueName& name, const v1::QueueAttributes& attributes) {
+  const bool named = absl::EndsWith(name.name, ".fifo");
+  const auto invalid = [&](absl::string_view why) {
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     absl::StrCat("Value \"", name.name, "\" for queue.name is invalid: ", why, "."),
+                     {{"field", "queue.name"}});
+  };
+  if (named && !attributes.fifo_queue()) {
+    return invalid("the name of a standard queue can only include A-Z, a-z, 0-9, '-' and '_'; names "
+                   "that end in .fifo belong to FIFO queues, which have fifo_queue set to true");
+  }
+  if (!named && attributes.fifo_queue()) {
+    return invalid("the name of a FIFO queue must end with the .fifo suffix and have 1 to 80 characters");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
                                                        store::QueueAttributes base) {
-  if (attributes.fifo_queue()) {
-    return MakeError(ErrorReason::kUnsupportedOperation,
-                     "attributes.fifo_queue is true, but this version has standard queues only.",
-                     {{"attribute", "fifo_queue"}});
-  }
+  WEIR_RETURN_IF_ERROR(base.fifo ? SetFifoAttributes(attributes, base)
+                                 : CheckNoFifoAttributes(attributes));
+  WEIR_RETURN_IF_ERROR(SetPartitions(attributes, base.partitions));
   if (attributes.has_visibility_timeout()) {
     WEIR_RETURN_IF_ERROR(SetDuration(attributes.visibility_timeout(), "visibility_timeout",
                                      absl::ZeroDuration(), absl::Hours(12),
@@ -205,6 +307,11 @@ absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::Q
   }
   const engine::QueueInfoPtr target = registry.Find(*name);
   if (target == nullptr) return invalid("dead letter target does not exist; create it first");
+  if (target->record.attributes.fifo != attributes.fifo) {
+    return invalid(attributes.fifo
+                       ? "the dead-letter queue must be of the queue's type, and this one is no FIFO queue"
+                       : "the dead-letter queue must be of the queue's type, and this one is a FIFO queue");
+  }
   WEIR_RETURN_IF_ERROR(CheckNoCycle(registry, source_arn, target));
   const auto& allow = target->record.attributes.redrive_allow_policy;
   if (!allow.has_value() || allow->permission == store::RedrivePermission::kAllowAll) {
@@ -224,6 +331,19 @@ absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::Q
 std::optional<std::string> FirstDifference(const v1::QueueAttributes& wanted,
                                            const store::QueueAttributes& wanted_values,
                                            const store::QueueAttributes& current) {
+  if (wanted.has_content_based_deduplication() &&
+      wanted_values.content_based_deduplication != current.content_based_deduplication) {
+    return "content_based_deduplication";
+  }
+  if (wanted.deduplication_scope() != v1::DEDUPLICATION_SCOPE_UNSPECIFIED &&
+      wanted_values.deduplication_scope != current.deduplication_scope) {
+    return "deduplication_scope";
+  }
+  if (wanted.fifo_throughput_limit() != v1::FIFO_THROUGHPUT_LIMIT_UNSPECIFIED &&
+      wanted_values.fifo_throughput_limit != current.fifo_throughput_limit) {
+    return "fifo_throughput_limit";
+  }
+  if (wanted.has_partitions() && wanted_values.partitions != current.partitions) return "partitions";
   if (wanted.has_visibility_timeout() &&
       wanted_values.visibility_timeout != current.visibility_timeout) {
     return "visibility_timeout";
@@ -257,12 +377,14 @@ void EncodeQueue(const engine::QueueInfo& queue, v1::Queue& out) {
   EncodeAttributes(record.attributes, *out.mutable_attributes());
   *out.mutable_created_at() = ToProto(record.created_at);
   *out.mutable_modified_at() = ToProto(record.updated_at);
+  for (const auto& [key, value] : record.tags) (*out.mutable_tags())[key] = value;
 }
 
 void EncodeStats(const core::PartitionStats& stats, absl::Time now, v1::QueueStats& out) {
   out.set_ready(stats.ready);
   out.set_in_flight(stats.in_flight);
   out.set_delayed(stats.delayed);
+  out.set_blocked(stats.blocked);
   if (stats.oldest_sent_at.has_value()) {
     *out.mutable_oldest_message_age() =
         ToProto(std::max(now - *stats.oldest_sent_at, absl::ZeroDuration()));

@@ -11,11 +11,16 @@
 
 namespace weir::queue::api {
 
-// `base` with what `attributes` sets, each checked by itself. INVALID_ATTRIBUTE_VALUE or UNSUPPORTED_OPERATION.
+// A new queue's type, as its name and its attributes say it; OK when they agree: FIFO queues, and only they, have a name that ends
+// in .fifo and fifo_queue set. INVALID_PARAMETER_VALUE, or INVALID_ATTRIBUTE_NAME for a standard queue with fifo_queue.
+absl::Status CheckType(const store::QueueName& name, const v1::QueueAttributes& attributes);
+
+// `base`, whose type is decided, with what `attributes` sets, each checked by itself and all of them together.
+// INVALID_ATTRIBUTE_VALUE, INVALID_ATTRIBUTE_NAME (a standard queue does not have it) or UNSUPPORTED_OPERATION.
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
                                                        store::QueueAttributes base);
 
-// The redrive policy of `attributes`, if it has one, names a queue that exists, lets queue `source` use it, and does not lead
+// The redrive policy of `attributes`, if it has one, names a queue of the same type that exists, lets queue `source` use it, and does not lead
 // back to `source`.
 absl::Status CheckRedriveTarget(const engine::Registry& registry, const store::QueueName& source,
                                 const store::QueueAttributes& attributes);

@@ -2,6 +2,7 @@
 #include <atomic>
 
 #include "absl/strings/str_cat.h"
+#include "libs/grpcx/peer.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/message_codec.h"
 #include "services/queue/api/receipt_handle.h"
@@ -22,7 +23,8 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
       : UnaryCall(grpc_context, context.metrics.Method("ReceiveMessages")),
         context_(context),
         request_(request),
-        response_(response) {
+        response_(response),
+        consumer_(grpcx::PeerName(grpc_context->peer())) {
     if (absl::Status status = Submit(); !status.ok()) Finish(status);
   }
 
@@ -40,7 +42,10 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
   }
 
   absl::StatusOr<core::Receive> Command() const {
-    core::Receive receive{.partition = queue_->address.partition, .config = queue_->config};
+    core::Receive receive{.partition = queue_->address.partition,
+                          .config = queue_->config,
+                          .consumer = consumer_};
+    WEIR_ASSIGN_OR_RETURN(receive.attempt_id, AttemptId());
     if (request_.has_max_messages()) {
       receive.max_messages = request_.max_messages();
       if (receive.max_messages < 1 || receive.max_messages > kMaxMessages) {
@@ -65,6 +70,20 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
     }
     if (wait > absl::ZeroDuration()) receive.wait_until = Shard().Now() + wait;
     return receive;
+  }
+
+  absl::StatusOr<std::string> AttemptId() const {
+    const std::string& id = request_.receive_request_attempt_id();
+    if (id.empty()) return id;
+    if (!queue_->config->fifo) {
+      return MakeError(ErrorReason::kInvalidParameterValue,
+                       absl::StrCat("Value \"", id,
+                                    "\" for receive_request_attempt_id is invalid: only FIFO queues know "
+                                    "attempts; leave it empty."),
+                       {{"field", "receive_request_attempt_id"}});
+    }
+    WEIR_RETURN_IF_ERROR(CheckToken(id, "receive_request_attempt_id"));
+    return id;
   }
 
   // On the shard's thread. False: the client is gone, and its messages go back.
@@ -99,6 +118,7 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
   Context& context_;
   const v1::ReceiveMessagesRequest& request_;
   v1::ReceiveMessagesResponse& response_;
+  const std::string consumer_;
   engine::QueueInfoPtr queue_;
   core::RequestId id_;
   std::atomic<bool> cancelled_{false};

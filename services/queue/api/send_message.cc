@@ -1,6 +1,5 @@
 #include "services/queue/api/calls.h"
 #include "services/queue/api/message_codec.h"
-#include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
 namespace {
@@ -17,16 +16,17 @@ class SendMessageCall final : public grpcx::UnaryCall {
   absl::Status Submit(Context& context, const v1::SendMessageRequest& request,
                       v1::SendMessageResponse& response) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
-    const store::QueueRecord& record = queue->record;
     core::Send send{.partition = queue->address.partition, .config = queue->config};
     WEIR_ASSIGN_OR_RETURN(
         core::Send::Message message,
-        PrepareMessage(request.message(), record, *response.mutable_message()));
+        PrepareMessage(request.message(), queue->record, *response.mutable_message()));
     send.messages.push_back(std::move(message));
     return context.engine.shard(queue->address.shard)
         .Submit(std::move(send),
-                [this](core::Reply reply) {
-                  Finish(TakeReply<core::SendReply>(std::move(reply)).status());
+                [this, &response, fifo = queue->config->fifo](core::Reply reply) {
+                  const auto sent = TakeReply<core::SendReply>(std::move(reply));
+                  if (sent.ok() && fifo) FillPlace(*sent, 0, *response.mutable_message());
+                  Finish(sent.status());
                   return true;
                 })
         .status();
@@ -38,16 +38,21 @@ class SendMessageCall final : public grpcx::UnaryCall {
 absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& message,
                                                    const store::QueueRecord& queue,
                                                    v1::SentMessage& sent) {
-  WEIR_RETURN_IF_ERROR(
-      CheckMessage(message, static_cast<size_t>(queue.attributes.maximum_message_bytes)));
+  WEIR_RETURN_IF_ERROR(CheckMessage(message, queue.attributes));
   core::Send::Message prepared;
-  if (message.has_delay()) {
-    WEIR_ASSIGN_OR_RETURN(prepared.delay,
-                          CheckDuration(message.delay(), "message.delay", absl::ZeroDuration(),
-                                        absl::Minutes(15), /*whole_seconds=*/true));
+  // In a FIFO queue it is 0, which means the queue's.
+  if (message.has_delay() && !queue.attributes.fifo) {
+    prepared.delay = absl::Seconds(message.delay().seconds());
   }
-  prepared.content = EncodeMessage(message, /*sender_id=*/"", sent);
+  prepared.content = EncodeMessage(message, queue.attributes, /*sender_id=*/"", sent);
   return prepared;
+}
+
+void FillPlace(const core::SendReply& reply, size_t i, v1::SentMessage& sent) {
+  sent.set_sequence_number(SequenceNumber(reply.seqs[i]));
+  if (i < reply.duplicate_of.size() && !reply.duplicate_of[i].empty()) {
+    sent.set_message_id(reply.duplicate_of[i]);
+  }
 }
 
 grpc::ServerUnaryReactor* SendMessage(Context& context, grpc::CallbackServerContext* grpc_context,

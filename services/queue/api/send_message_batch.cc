@@ -23,6 +23,7 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
     WEIR_RETURN_IF_ERROR(CheckBatch(request.entries()));
     WEIR_RETURN_IF_ERROR(CheckTotalBytes(request));
+    WEIR_RETURN_IF_ERROR(CheckGroupsAreGiven(request, queue->record.attributes));
     core::Send send{.partition = queue->address.partition, .config = queue->config};
     for (const v1::SendMessageBatchEntry& entry : request.entries()) {
       v1::SentMessage sent;
@@ -43,11 +44,39 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
     }
     return context.engine.shard(queue->address.shard)
         .Submit(std::move(send),
-                [this](core::Reply reply) {
-                  Finish(TakeReply<core::SendReply>(std::move(reply)).status());
+                [this, &response, fifo = queue->config->fifo](core::Reply reply) {
+                  const auto sent = TakeReply<core::SendReply>(std::move(reply));
+                  for (int i = 0; sent.ok() && fifo && i < response.successful_size(); ++i) {
+                    FillPlace(*sent, static_cast<size_t>(i),
+                              *response.mutable_successful(i)->mutable_message());
+                  }
+                  Finish(sent.status());
                   return true;
                 })
         .status();
+  }
+
+  // What a FIFO queue requires of every message is missing from the whole batch, as in SQS; what is wrong with one entry is its own.
+  static absl::Status CheckGroupsAreGiven(const v1::SendMessageBatchRequest& request,
+                                          const store::QueueAttributes& queue) {
+    if (!queue.fifo) return absl::OkStatus();
+    for (const v1::SendMessageBatchEntry& entry : request.entries()) {
+      if (entry.message().message_group_id().empty()) {
+        return MakeError(ErrorReason::kInvalidParameterValue,
+                         absl::StrCat("The request must contain the parameter message_group_id in every "
+                                      "entry; entry ",
+                                      entry.id(), " has none."),
+                         {{"field", "message.message_group_id"}, {"id", entry.id()}});
+      }
+      if (entry.message().message_deduplication_id().empty() && !queue.content_based_deduplication) {
+        return MakeError(ErrorReason::kInvalidParameterValue,
+                         absl::StrCat("The queue should either have content_based_deduplication enabled or "
+                                      "message_deduplication_id provided explicitly; entry ",
+                                      entry.id(), " has none."),
+                         {{"field", "message.message_deduplication_id"}, {"id", entry.id()}});
+      }
+    }
+    return absl::OkStatus();
   }
 
   static absl::Status CheckTotalBytes(const v1::SendMessageBatchRequest& request) {

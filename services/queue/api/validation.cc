@@ -14,6 +14,10 @@ namespace {
 
 constexpr size_t kQueueNameMax = 80;
 constexpr size_t kEntryIdMax = 80;
+constexpr size_t kTokenMax = 128;
+constexpr size_t kTagsMax = 50;
+constexpr size_t kTagKeyMax = 128;
+constexpr size_t kTagValueMax = 256;
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; }
 
@@ -37,6 +41,16 @@ absl::Status Invalid(absl::string_view field, absl::string_view value, absl::str
   return MakeError(reason,
                    absl::StrCat("Value \"", value, "\" for ", field, " is invalid: ", allowed, "."),
                    {{"field", std::string(field)}});
+}
+
+// Of UTF-8, as protobuf guarantees it.
+size_t Characters(absl::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+bool HasControlCharacters(absl::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return absl::ascii_iscntrl(c); });
 }
 
 }  // namespace
@@ -96,6 +110,33 @@ absl::StatusOr<int32_t> CheckCount(int32_t value, absl::string_view field, int32
     return Invalid(field, absl::StrCat(value), absl::StrCat("must be between ", min, " and ", max));
   }
   return value;
+}
+
+absl::Status CheckToken(absl::string_view token, absl::string_view field) {
+  const bool well_formed = !token.empty() && token.size() <= kTokenMax &&
+                           std::all_of(token.begin(), token.end(), absl::ascii_isgraph);
+  if (well_formed) return absl::OkStatus();
+  return Invalid(field, token,
+                 "it can only include alphanumeric and punctuation characters, 1 to 128 in length");
+}
+
+absl::Status CheckTags(const store::Tags& tags) {
+  if (tags.size() > kTagsMax) {
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     absl::StrCat("A queue has at most ", kTagsMax, " tags; with these tags it would have ",
+                                  tags.size(), "."),
+                     {{"field", "tags"}});
+  }
+  for (const auto& [key, value] : tags) {
+    if (key.empty() || Characters(key) > kTagKeyMax || HasControlCharacters(key)) {
+      return Invalid("tags", key, "the key of a tag has 1 to 128 characters, none of them a control character");
+    }
+    if (Characters(value) > kTagValueMax || HasControlCharacters(value)) {
+      return Invalid(absl::StrCat("tags[\"", key, "\"]"), value,
+                     "the value of a tag has 0 to 256 characters, none of them a control character");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckBatchSize(int size) {

@@ -36,6 +36,12 @@ absl::StatusOr<absl::Duration> CheckDuration(const google::protobuf::Duration& d
 absl::StatusOr<int32_t> CheckCount(int32_t value, absl::string_view field, int32_t min, int32_t max,
                                    int32_t default_value);
 
+// A group id, deduplication id or attempt id: 1 to 128 alphanumerics and punctuation.
+absl::Status CheckToken(absl::string_view token, absl::string_view field);
+
+// Keys of 1 to 128 characters and values of 0 to 256, without control characters, at most 50 of them.
+absl::Status CheckTags(const store::Tags& tags);
+
 // 1 to 10 entries with ids that are well-formed and distinct.
 template <typename Entry>
 absl::Status CheckBatch(const google::protobuf::RepeatedPtrField<Entry>& entries);

@@ -121,5 +121,22 @@ TEST(PageTokenTest, IsGoodForItsOwnQueryOnly) {
   EXPECT_EQ(grpcx::ParsePageToken("", "x").value(), "");
 }
 
+TEST(CheckTagsTest, BoundsKeysValuesAndTheirNumber) {
+  EXPECT_TRUE(CheckTags({}).ok());
+  EXPECT_TRUE(CheckTags({{"team", "orders"}, {"empty", ""}}).ok());
+  std::string umlauts;
+  for (int i = 0; i < 128; ++i) umlauts += "\xc3\xbc";
+  EXPECT_TRUE(CheckTags({{umlauts, std::string(256, 'v')}}).ok()) << "characters count, not bytes";
+  EXPECT_FALSE(CheckTags({{umlauts + "u", ""}}).ok());
+  EXPECT_FALSE(CheckTags({{"k", std::string(257, 'v')}}).ok());
+  EXPECT_FALSE(CheckTags({{"", "v"}}).ok());
+  EXPECT_FALSE(CheckTags({{std::string("a\0b", 3), "v"}}).ok());
+  store::Tags tags;
+  for (int i = 0; i < 50; ++i) tags["k" + std::to_string(i)] = "v";
+  EXPECT_TRUE(CheckTags(tags).ok());
+  tags["one more"] = "v";
+  EXPECT_THAT(std::string(CheckTags(tags).message()), HasSubstr("at most 50 tags"));
+}
+
 }  // namespace
 }  // namespace weir::queue::api

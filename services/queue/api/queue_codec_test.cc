@@ -1,0 +1,103 @@
+#include "services/queue/api/queue_codec.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/check.h"
+#include "libs/base/error.h"
+
+namespace weir::queue::api {
+namespace {
+
+v1::QueueAttributes Attributes(const std::string& text) {
+  v1::QueueAttributes attributes;
+  WEIR_CHECK(google::protobuf::TextFormat::ParseFromString(text, &attributes), text);
+  return attributes;
+}
+
+absl::Status TypeOf(const std::string& name, const std::string& attributes) {
+  return CheckType({.account = "000000000000", .region = "us-east-1", .name = name},
+                   Attributes(attributes));
+}
+
+TEST(CheckTypeTest, SuffixAndFifoQueueAgreeBothWays) {
+  EXPECT_TRUE(TypeOf("jobs", "").ok());
+  EXPECT_TRUE(TypeOf("jobs.fifo", "fifo_queue: true").ok());
+  for (const auto& [name, attributes] :
+       {std::pair("jobs", "fifo_queue: true"), std::pair("jobs.fifo", ""),
+        std::pair("jobs.fifo", "fifo_queue: false")}) {
+    const absl::Status status = TypeOf(name, attributes);
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidParameterValue) << name << attributes;
+    EXPECT_EQ(MetadataOf(status)["field"], "queue.name");
+  }
+}
+
+class ApplyTest : public testing::Test {
+ protected:
+  static absl::StatusOr<store::QueueAttributes> Apply(bool fifo, const std::string& attributes) {
+    return ApplyAttributes(Attributes(attributes), {.fifo = fifo});
+  }
+  static void ExpectRefused(bool fifo, const std::string& attributes, ErrorReason reason,
+                            const std::string& attribute) {
+    const absl::Status status = Apply(fifo, attributes).status();
+    EXPECT_EQ(ReasonOf(status), reason) << attributes << status;
+    EXPECT_EQ(MetadataOf(status)["attribute"], attribute);
+  }
+};
+
+TEST_F(ApplyTest, FifoAttributesAreUnknownToStandardQueues) {
+  ExpectRefused(false, "fifo_queue: false", ErrorReason::kInvalidAttributeName, "fifo_queue");
+  ExpectRefused(false, "content_based_deduplication: true", ErrorReason::kInvalidAttributeName,
+                "content_based_deduplication");
+  ExpectRefused(false, "deduplication_scope: DEDUPLICATION_SCOPE_QUEUE",
+                ErrorReason::kInvalidAttributeName, "deduplication_scope");
+  ExpectRefused(false, "fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_QUEUE",
+                ErrorReason::kInvalidAttributeName, "fifo_throughput_limit");
+}
+
+TEST_F(ApplyTest, TypeIsNeverModified) {
+  ExpectRefused(false, "fifo_queue: true", ErrorReason::kInvalidAttributeValue, "fifo_queue");
+  ExpectRefused(true, "fifo_queue: false", ErrorReason::kInvalidAttributeValue, "fifo_queue");
+  EXPECT_TRUE(Apply(true, "fifo_queue: true").ok());
+}
+
+TEST_F(ApplyTest, ThroughputByGroupNeedsDeduplicationByGroup) {
+  ExpectRefused(true, "fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID",
+                ErrorReason::kInvalidAttributeValue, "fifo_throughput_limit");
+  const auto applied = Apply(true,
+                             "fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID "
+                             "deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP "
+                             "content_based_deduplication: true");
+  ASSERT_TRUE(applied.ok()) << applied.status();
+  EXPECT_TRUE(applied->content_based_deduplication);
+  EXPECT_EQ(applied->deduplication_scope, core::DeduplicationScope::kMessageGroup);
+  EXPECT_EQ(applied->fifo_throughput_limit, store::FifoThroughputLimit::kPerMessageGroupId);
+  // Nor may the scope be taken away from under it.
+  EXPECT_EQ(ReasonOf(ApplyAttributes(Attributes("deduplication_scope: DEDUPLICATION_SCOPE_QUEUE"),
+                                     *applied)
+                         .status()),
+            ErrorReason::kInvalidAttributeValue);
+}
+
+TEST_F(ApplyTest, PartitionsAreOneForNow) {
+  EXPECT_TRUE(Apply(false, "partitions: 1").ok());
+  ExpectRefused(false, "partitions: 0", ErrorReason::kInvalidAttributeValue, "partitions");
+  ExpectRefused(false, "partitions: 65", ErrorReason::kInvalidAttributeValue, "partitions");
+  ExpectRefused(false, "partitions: 2", ErrorReason::kUnsupportedOperation, "partitions");
+}
+
+TEST(FirstDifferenceTest, ComparesOnlyWhatIsSet) {
+  const store::QueueAttributes current{.fifo = true, .content_based_deduplication = true};
+  const auto difference = [&](const std::string& text) {
+    const v1::QueueAttributes wanted = Attributes(text);
+    return FirstDifference(wanted, ApplyAttributes(wanted, current).value(), current).value_or("");
+  };
+  EXPECT_EQ(difference(""), "");
+  EXPECT_EQ(difference("fifo_queue: true content_based_deduplication: true"), "");
+  EXPECT_EQ(difference("content_based_deduplication: false"), "content_based_deduplication");
+  EXPECT_EQ(difference("deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP"), "deduplication_scope");
+}
+
+}  // namespace
+}  // namespace weir::queue::api

@@ -1,0 +1,62 @@
+// The two calls of tags.
+#include "absl/functional/function_ref.h"
+#include "absl/strings/str_cat.h"
+#include "services/queue/api/calls.h"
+#include "services/queue/api/validation.h"
+
+namespace weir::queue::api {
+namespace {
+
+// Somebody else may change the queue at the same time; then the tags are changed as they left them.
+constexpr int kAttempts = 5;
+
+absl::Status ChangeOnce(Context& context, const v1::QueueRef& ref, absl::Time deadline,
+                        absl::FunctionRef<void(store::Tags&)> change) {
+  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, ref));
+  store::Tags tags = queue->record.tags;
+  change(tags);
+  WEIR_RETURN_IF_ERROR(CheckTags(tags));
+  if (tags == queue->record.tags) return absl::OkStatus();
+  return context.engine.registry().SetTags(*queue, tags, deadline).status();
+}
+
+absl::Status Change(Context& context, const v1::QueueRef& ref, absl::Time deadline,
+                    absl::FunctionRef<void(store::Tags&)> change) {
+  absl::Status status = ChangeOnce(context, ref, deadline, change);
+  for (int i = 1; i < kAttempts && absl::IsAborted(status); ++i) {
+    status = ChangeOnce(context, ref, deadline, change);
+  }
+  return status;
+}
+
+absl::Status Missing(absl::string_view field) {
+  return MakeError(ErrorReason::kMissingParameter,
+                   absl::StrCat("The request must contain the parameter ", field, "."),
+                   {{"field", std::string(field)}});
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* TagQueue(Context& context, grpc::CallbackServerContext* grpc_context,
+                                   const v1::TagQueueRequest& request, v1::TagQueueResponse&) {
+  return RunBlocking(context, grpc_context, "TagQueue", [&](absl::Time deadline) -> absl::Status {
+    WEIR_RETURN_IF_ERROR(CheckQueueRef(request.queue(), "queue").status());
+    if (request.tags().empty()) return Missing("tags");
+    return Change(context, request.queue(), deadline, [&](store::Tags& tags) {
+      for (const auto& [key, value] : request.tags()) tags[key] = value;
+    });
+  });
+}
+
+grpc::ServerUnaryReactor* UntagQueue(Context& context, grpc::CallbackServerContext* grpc_context,
+                                     const v1::UntagQueueRequest& request, v1::UntagQueueResponse&) {
+  return RunBlocking(context, grpc_context, "UntagQueue", [&](absl::Time deadline) -> absl::Status {
+    WEIR_RETURN_IF_ERROR(CheckQueueRef(request.queue(), "queue").status());
+    if (request.tag_keys().empty()) return Missing("tag_keys");
+    return Change(context, request.queue(), deadline, [&](store::Tags& tags) {
+      for (const std::string& key : request.tag_keys()) tags.erase(key);
+    });
+  });
+}
+
+}  // namespace weir::queue::api
