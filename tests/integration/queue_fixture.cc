@@ -6,7 +6,10 @@
 namespace weir::queue {
 
 void QueueServerUnderTest::Start() {
-  auto server = QueueServer::Start({.listen = "127.0.0.1:0", .database_url = database_url_, .lease_time = lease_time_},
+  auto server = QueueServer::Start({.listen = "127.0.0.1:0",
+                                    .database_url = database_url_,
+                                    .lease_time = lease_time_,
+                                    .sqs_sixty_second_rules = sqs_sixty_second_rules_},
                                    metrics_);
   WEIR_CHECK(server.ok(), server.status().ToString());
   server_ = *std::move(server);

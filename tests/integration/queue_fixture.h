@@ -42,8 +42,11 @@ Message Proto(const std::string& text) {
 // A server that can be stopped and started again on the same database.
 class QueueServerUnderTest {
  public:
-  explicit QueueServerUnderTest(std::string database_url, absl::Duration lease_time = absl::Seconds(10))
-      : database_url_(std::move(database_url)), lease_time_(lease_time) {
+  explicit QueueServerUnderTest(std::string database_url, absl::Duration lease_time = absl::Seconds(10),
+                                bool sqs_sixty_second_rules = false)
+      : database_url_(std::move(database_url)),
+        lease_time_(lease_time),
+        sqs_sixty_second_rules_(sqs_sixty_second_rules) {
     Start();
   }
   void Start();
@@ -69,6 +72,7 @@ class QueueServerUnderTest {
  private:
   const std::string database_url_;
   const absl::Duration lease_time_;
+  const bool sqs_sixty_second_rules_;
   observe::Metrics metrics_;
   std::unique_ptr<QueueServer> server_;
   std::unique_ptr<Stub> stub_;

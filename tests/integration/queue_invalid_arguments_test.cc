@@ -41,7 +41,9 @@ constexpr ErrorReason kAttribute = ErrorReason::kInvalidAttributeValue;
 TEST_F(InvalidArgumentTest, QueueNames) {
   Expect(&Stub::CreateQueue, "", kMissing, "queue.name");
   Expect(&Stub::CreateQueue, "queue { name: 'a b' }", kInvalid, "queue.name");
-  Expect(&Stub::CreateQueue, "queue { name: 'a.fifo' }", ErrorReason::kUnsupportedOperation, "queue.name");
+  Expect(&Stub::CreateQueue, "queue { name: 'a.fifo' }", kInvalid, "queue.name");
+  Expect(&Stub::CreateQueue, "queue { name: 'a' } attributes { fifo_queue: true }", kInvalid, "queue.name");
+  Expect(&Stub::CreateQueue, "queue { name: 'a.b.fifo' } attributes { fifo_queue: true }", kInvalid, "queue.name");
   Expect(&Stub::CreateQueue, absl::StrCat("queue { name: '", std::string(81, 'a'), "' }"), kInvalid, "queue.name");
   Expect(&Stub::GetQueue, "queue { name: 'jobs' namespace { account: '12' } }", kInvalid, "queue.namespace.account");
   Expect(&Stub::GetQueue, "queue { name: 'jobs' namespace { region: 'US' } }", kInvalid, "queue.namespace.region");
@@ -57,6 +59,8 @@ TEST_F(InvalidArgumentTest, QueueNames) {
   Expect(&Stub::ChangeMessageVisibility, "", kMissing, "queue.name");
   Expect(&Stub::ChangeMessageVisibilityBatch, "", kMissing, "queue.name");
   Expect(&Stub::ListDeadLetterSourceQueues, "", kMissing, "queue.name");
+  Expect(&Stub::TagQueue, "", kMissing, "queue.name");
+  Expect(&Stub::UntagQueue, "", kMissing, "queue.name");
 }
 
 TEST_F(InvalidArgumentTest, Attributes) {
@@ -79,7 +83,26 @@ TEST_F(InvalidArgumentTest, Attributes) {
   create("redrive_policy { dead_letter_queue_arn: 'x' max_receive_count: 1 }", "redrive_policy.dead_letter_queue_arn");
   create("redrive_allow_policy { redrive_permission: REDRIVE_PERMISSION_BY_QUEUE }",
          "redrive_allow_policy.source_queue_arns");
-  create("fifo_queue: true", "fifo_queue", ErrorReason::kUnsupportedOperation);
+  create("fifo_queue: false", "fifo_queue", ErrorReason::kInvalidAttributeName);
+  create("content_based_deduplication: false", "content_based_deduplication", ErrorReason::kInvalidAttributeName);
+  create("deduplication_scope: DEDUPLICATION_SCOPE_QUEUE", "deduplication_scope", ErrorReason::kInvalidAttributeName);
+  create("fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_QUEUE", "fifo_throughput_limit",
+         ErrorReason::kInvalidAttributeName);
+  create("partitions: 0", "partitions");
+  create("partitions: 65", "partitions");
+  Expect(&Stub::UpdateQueue, "queue { name: 'jobs' } attributes { fifo_queue: true }", kAttribute, "fifo_queue");
+}
+
+TEST_F(InvalidArgumentTest, Tags) {
+  Expect(&Stub::TagQueue, "queue { name: 'jobs' }", kMissing, "tags");
+  Expect(&Stub::TagQueue, "queue { name: 'jobs' } tags { key: '' value: 'v' }", kInvalid, "tags");
+  Expect(&Stub::TagQueue, absl::StrCat("queue { name: 'jobs' } tags { key: '", std::string(129, 'k'), "' }"), kInvalid,
+         "tags");
+  Expect(&Stub::UntagQueue, "queue { name: 'jobs' }", kMissing, "tag_keys");
+  std::string tags;
+  for (int i = 0; i < 51; ++i) absl::StrAppend(&tags, " tags { key: 'k", i, "' }");
+  Expect(&Stub::TagQueue, absl::StrCat("queue { name: 'jobs' }", tags), kInvalid, "tags");
+  Expect(&Stub::CreateQueue, absl::StrCat("queue { name: 'new' }", tags), kInvalid, "tags");
 }
 
 TEST_F(InvalidArgumentTest, Listing) {
@@ -98,8 +121,8 @@ TEST_F(InvalidArgumentTest, Messages) {
   send("", kMissing, "message.body");
   send("body: 'a\\000b'", ErrorReason::kInvalidMessageContents, "");
   send("body: 'a\\001b'", ErrorReason::kInvalidMessageContents, "");
-  send("body: 'x' delay { seconds: 901 }", kInvalid, "message.delay");
-  send("body: 'x' message_group_id: 'g'", ErrorReason::kUnsupportedOperation, "message.message_group_id");
+  send("body: 'x' delay { seconds: 345601 }", kInvalid, "message.delay");
+  send("body: 'x' message_group_id: 'two words'", kInvalid, "message.message_group_id");
   send("body: 'x' message_deduplication_id: 'd'", kInvalid, "message.message_deduplication_id");
   for (const char* attribute : {"key: 'amazon.x' value { data_type: 'String' string_value: 'v' }",
                                 "key: 'a..b' value { data_type: 'String' string_value: 'v' }",
@@ -145,6 +168,7 @@ TEST_F(InvalidArgumentTest, Receives) {
   receive("wait_time { seconds: -1 }", "wait_time");
   receive("visibility_timeout { seconds: 43201 }", "visibility_timeout");
   receive("visibility_timeout { nanos: 5 }", "visibility_timeout");
+  receive("receive_request_attempt_id: 'a'", "receive_request_attempt_id");
 }
 
 TEST_F(InvalidArgumentTest, Receipts) {

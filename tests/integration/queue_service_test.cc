@@ -248,7 +248,7 @@ TEST_F(QueueTest, BatchStoresTheGoodEntriesAndNamesTheBadOnes) {
     entries { id: 'a' message { body: 'first' } }
     entries { id: 'b' message { body: '' } }
     entries { id: 'c' message { body: 'third' delay { seconds: 900 } } }
-    entries { id: 'd' message { body: 'x' delay { seconds: 901 } } })");
+    entries { id: 'd' message { body: 'x' delay { seconds: 345601 } } })");
   const auto response = Must(&Stub::SendMessageBatch, request);
   ASSERT_EQ(response.successful_size(), 2);
   EXPECT_EQ(response.successful(0).id(), "a");

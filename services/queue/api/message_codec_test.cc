@@ -67,8 +67,8 @@ TEST(CheckMessageTest, NamesWhatIsWrong) {
   EXPECT_EQ(reason_of(Message(std::string(2048, 'x'))), ErrorReason::kUnspecified);
 
   v1::OutgoingMessage grouped = Message("a");
-  grouped.set_message_group_id("g");
-  EXPECT_EQ(reason_of(grouped), ErrorReason::kUnsupportedOperation);
+  grouped.set_message_group_id("g g");
+  EXPECT_EQ(reason_of(grouped), ErrorReason::kInvalidParameterValue);
 }
 
 TEST(CheckMessageTest, ChecksAttributes) {

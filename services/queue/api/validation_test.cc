@@ -109,7 +109,7 @@ TEST(ApplyAttributesTest, RefusesWhatIsOutOfRange) {
   EXPECT_EQ(reason_of(change), ErrorReason::kInvalidAttributeValue);
   change.Clear();
   change.set_fifo_queue(true);
-  EXPECT_EQ(reason_of(change), ErrorReason::kUnsupportedOperation);
+  EXPECT_EQ(reason_of(change), ErrorReason::kInvalidAttributeValue);
 }
 
 TEST(PageTokenTest, IsGoodForItsOwnQueryOnly) {
