@@ -140,7 +140,7 @@ struct AttributeParams {
         content_based_deduplication(attributes.content_based_deduplication),
         deduplication_scope(static_cast<int>(attributes.deduplication_scope)),
         fifo_throughput_limit(static_cast<int>(attributes.fifo_throughput_limit)),
-        partition_count(attributes.partitions) {
+        partition_count{attributes.partitions} {
     if (attributes.redrive_policy.has_value()) {
       dead_letter_queue_arn = attributes.redrive_policy->dead_letter_queue_arn;
       max_receive_count = absl::StrCat(attributes.redrive_policy->max_receive_count);
