@@ -17,7 +17,9 @@ constexpr int kLeaseSeconds = 2;
 constexpr absl::Duration kLease = absl::Seconds(kLeaseSeconds);
 // Until the service goes on by itself after a fault, and until a drain has emptied the queues.
 constexpr absl::Duration kRecovery = absl::Seconds(40);
-constexpr absl::Duration kDrain = absl::Seconds(90);
+constexpr absl::Duration kDrain = absl::Seconds(180);
+constexpr int64_t kBacklog = 1'500;
+constexpr int64_t kDeepBacklog = 50'000;
 constexpr int kSendersAll = 3;
 constexpr int kReceiversAll = 6;
 // So many sends must be answered between two faults.
@@ -40,7 +42,14 @@ bool Chaos::MayMeet(const Fault& a, const Fault& b) {
   return a.touches != b.touches && !(a.restarts && b.hinders_starts) && !(b.restarts && a.hinders_starts);
 }
 
-std::vector<LoadQueue> Chaos::Queues() const {
+std::vector<LoadQueue> Chaos::Queues(bool deep) const {
+  if (deep) {
+    std::vector<LoadQueue> few = {{.name = "mails", .visibility_timeout = absl::Seconds(1)}};
+    if (options_.fifo) {
+      few.push_back({.name = "steps.fifo", .visibility_timeout = absl::Seconds(1), .fifo = true});
+    }
+    return few;
+  }
   std::vector<LoadQueue> queues = {
       {.name = "dead-letters"},
       {.name = "orders", .dead_letter_queue = "dead-letters", .max_receive_count = 2},
@@ -239,23 +248,27 @@ absl::Status Chaos::RunRound(int round) {
   const uint64_t seed = options_.seed + static_cast<uint64_t>(round);
   gen_.seed(seed);
   deck_.clear();
-  std::printf("round %d of %d, seed %llu\n", round + 1, options_.rounds,
-              static_cast<unsigned long long>(seed));
+  // Few receivers, so that queues grow beyond what the service holds in memory and are read again from the store.
+  const bool deep = absl::Bernoulli(gen_, 0.25);
+  std::printf("round %d of %d, seed %llu%s\n", round + 1, options_.rounds,
+              static_cast<unsigned long long>(seed), deep ? ", deep queues" : "");
   std::fflush(stdout);
   Ledger ledger;
   const int replicas = cluster_->size();
-  Load load({.queues = Queues(),
+  const int senders = std::max(1, kSendersAll / replicas);
+  const int receivers = deep ? 1 : std::max(1, kReceiversAll / replicas);
+  Load load({.queues = Queues(deep),
              .seed = seed,
              .key_prefix = absl::StrCat("r", round, "-"),
-             .senders = std::max(1, kSendersAll / replicas),
-             .receivers = std::max(1, kReceiversAll / replicas)},
+             .senders = senders,
+             .receivers = receivers,
+             .backlog_max = deep ? kDeepBacklog : kBacklog},
             cluster_->endpoint(0), ledger);
   absl::Status status = load.CreateQueues(absl::Now() + kRecovery);
   if (status.ok()) {
     load.Start();
     for (int i = 1; i < replicas; ++i) {
-      load.StartMore(cluster_->endpoint(i), std::max(1, kSendersAll / replicas),
-                     std::max(1, kReceiversAll / replicas));
+      load.StartMore(cluster_->endpoint(i), senders, deep ? 0 : receivers);
     }
     status = Torment(load, ledger);
   }

@@ -80,7 +80,7 @@ class Chaos {
   Fault CutFault(Kind kind, int replica);
   Fault NetworkFault(Kind kind, int replica);
   absl::Duration Between(absl::Duration from, absl::Duration to);
-  std::vector<LoadQueue> Queues() const;
+  std::vector<LoadQueue> Queues(bool deep) const;
 
   const Options options_;
   std::mt19937_64 gen_;
