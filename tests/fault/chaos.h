@@ -28,7 +28,7 @@ class Chaos {
     int rounds = 1;
     absl::Duration round_time = absl::Minutes(1);  // of faults; the drain comes on top
     int replicas = 1;
-    bool fifo = false;  // FIFO queues among the others
+    bool fifo = true;  // FIFO queues among the others
   };
   explicit Chaos(Options options) : options_(std::move(options)) {}
 
