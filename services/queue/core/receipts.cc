@@ -18,6 +18,7 @@ void ShardState::Impl::Run(RequestId request, const Delete& command) {
   Partition* partition = FindPartition(command.partition);
   DeleteReply reply;
   reply.outcomes.reserve(command.receipts.size());
+  ExpectRows(command.receipts.size());
   for (const Receipt& receipt : command.receipts) {
     reply.outcomes.push_back(partition == nullptr ? DeleteOutcome::kAlreadyGone
                                                   : DeleteOne(*partition, receipt));

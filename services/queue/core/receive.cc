@@ -61,6 +61,9 @@ std::vector<ReceivedMessage> ShardState::Impl::LeaseReady(Partition& partition,
       still_ready;  // received with a visibility timeout of 0
   const absl::Duration timeout =
       waiter.visibility_timeout.value_or(partition.config->visibility_timeout);
+  const int64_t expected = std::min<int64_t>(waiter.limit, partition.ready());
+  received.reserve(static_cast<size_t>(expected));
+  ExpectRows(static_cast<size_t>(expected));
   while (static_cast<int32_t>(received.size()) < waiter.limit &&
          partition.in_flight() < limits.max_in_flight) {
     const auto [seq, message] = FrontLiveReady(partition);

@@ -10,6 +10,7 @@ void ShardState::Impl::Run(RequestId request, const Send& command) {
   Partition& partition = GetPartition(command.partition, command.config);
   SendReply reply;
   reply.seqs.reserve(command.messages.size());
+  ExpectRows(command.messages.size());
   for (const Send::Message& sent : command.messages) {
     if (const Deduplication::Entry* first = FindDuplicate(partition, *sent.content)) {
       reply.duplicate_of.resize(command.messages.size());

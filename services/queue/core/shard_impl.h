@@ -116,6 +116,10 @@ struct ShardState::Impl {
   void Adopt(Partition& partition, const ConfigPtr& config);
   void Reply(RequestId request, core::Reply reply);
   LogNo TakeLogNo();
+  // The decision will have about so many rows. Only the first guess counts: many small ones would cost more than they save.
+  void ExpectRows(size_t rows) {
+    if (out_.mutations.empty()) out_.mutations.reserve(rows);
+  }
   AppendEvent& Append(EventKind kind, Partition& partition, MessageSeq seq);
   PartitionStats StatsOf(Partition& partition) const;
 

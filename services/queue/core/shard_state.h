@@ -19,6 +19,9 @@
 //  2. live_in_segment counts, for every segment, the messages of all states but gone whose newest row stands there.
 //  3. receive counts only rise; a receipt is the newest of its message if its receive_count equals the message's.
 //  4. No message is in two states; counts() adds up to the live messages.
+//  5. FIFO: a message is received only when no earlier live one of its group is in flight, delayed, moving or untouched, so the
+//     receives of a group are in the order of seq, and one receiver at a time has the group (fifo_groups.h).
+//  6. FIFO: for five minutes from the append of a message its segment has its row, so that recovery finds its deduplication id.
 #pragma once
 
 #include <cstdint>
