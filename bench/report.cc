@@ -42,7 +42,11 @@ Json ToJson(const Options& options, const Report& report, const CpuMeter& cpu) {
                  {"seconds", options.seconds}}}};
   if (report.workload == "cycle") json["options"]["channels"] = options.channels;
   if (report.workload == "journal") json["options"]["shards"] = options.shards;
-  if (report.workload == "rabbitmq") {
+  if (report.workload == "stream") {
+    json["options"]["channels"] = options.channels;
+    json["options"]["credit"] = options.credit;
+  }
+  if (report.workload == "rabbitmq" || report.workload == "stream") {
     json["options"]["outstanding"] = options.outstanding;
     json["options"]["consumers"] = options.consumers;
   }

@@ -30,8 +30,9 @@ struct Options {
   int64_t messages = 0;  // fill: a queue
   int64_t backlog = 0;   // cycle: how many messages `fill` has left in that queue
   int shards = 4;        // journal
-  int outstanding = 1;   // rabbitmq: messages of a publisher that are not confirmed yet
-  int consumers = 4;     // rabbitmq
+  int credit = 2'000;    // stream: messages that a consumer may hold
+  int outstanding = 1;   // rabbitmq, stream: messages of a publisher that are not confirmed yet
+  int consumers = 4;     // rabbitmq, stream
   double rate = 200;     // latency and insert-commit: messages a second
   double seconds = 10;
   double warmup = 1;       // before the measurement begins

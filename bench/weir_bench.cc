@@ -8,6 +8,7 @@
 //   journal        the rows of full cycles appended to the queue service's store, without service
 //   or
 //                  gRPC
+//   stream         full cycles over the streams Produce and Consume
 //   latency        one message at a time, at a pace, to a consumer that waits
 //   insert-commit  INSERTs at the same pace, what latency is compared with
 //   fill           makes queues and sends messages that stay
@@ -24,6 +25,7 @@
 #include "bench/postgres.h"
 #include "bench/report.h"
 #include "bench/skip_locked.h"
+#include "bench/stream.h"
 
 namespace weir::bench {
 namespace {
@@ -77,6 +79,25 @@ void AddLatencies(CLI::App& app, Options& options, Workload& workload) {
   insert->callback([&workload] { workload = RunInsertCommit; });
 }
 
+void AddStream(CLI::App& app, Options& options, Workload& workload) {
+  CLI::App* stream = app.add_subcommand("stream", "Full cycles over streams of a queue service");
+  AddService(*stream, options);
+  stream->add_option("--producers", options.connections, "Streams that send")->capture_default_str();
+  stream->add_option("--outstanding", options.outstanding, "Messages of each, not answered yet")
+      ->capture_default_str();
+  stream->add_option("--batch", options.batch, "Messages a request")->capture_default_str();
+  stream->add_option("--consumers", options.consumers, "Streams that receive and delete")
+      ->capture_default_str();
+  stream->add_option("--credit", options.credit, "Messages that each may hold")
+      ->capture_default_str();
+  stream->add_option("--channels", options.channels, "TCP connections that carry the streams")
+      ->capture_default_str();
+  AddQueues(*stream, options);
+  AddCommonOptions(*stream, options);
+  AddPostgresPid(*stream, options);
+  stream->callback([&workload] { workload = RunStream; });
+}
+
 int Main(int argc, char** argv) {
   Options options;
   CLI::App app("Workloads that measure Weir's queue service.");
@@ -124,12 +145,18 @@ int Main(int argc, char** argv) {
   Workload other = nullptr;
   AddFill(app, options, other);
   AddLatencies(app, options, other);
+  Options of_stream;  // other defaults
+  of_stream.connections = 4;
+  of_stream.outstanding = 1'000;
+  of_stream.batch = 100;
+  AddStream(app, of_stream, other);
 
   CLI11_PARSE(app, argc, argv);
   const Workload workload = cycle->parsed()         ? RunCycle
                             : skip_locked->parsed() ? RunSkipLocked
                             : journal->parsed()     ? RunJournal
                                                     : other;
+  if (workload == RunStream) options = of_stream;
   if (options.postgres_pid == 0) options.postgres_pid = FindPostgresPid(options.database_url);
   CpuMeter cpu(options.server_pid, options.postgres_pid);
   return RunAndPrint("weir-bench", workload, options, cpu);

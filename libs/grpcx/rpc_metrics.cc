@@ -1,5 +1,7 @@
 #include "libs/grpcx/rpc_metrics.h"
 
+#include <map>
+
 namespace weir::grpcx {
 
 MethodMetrics::MethodMetrics(prometheus::Family<prometheus::Counter>& requests,
@@ -25,8 +27,16 @@ void MethodMetrics::Finished(absl::StatusCode code, absl::Duration took) {
   duration_.Observe(absl::ToDoubleSeconds(took));
 }
 
+void StreamMetrics::Finished(absl::StatusCode code) {
+  open_.Decrement();
+  requests_
+      .Add({{"service", service_}, {"method", method_}, {"code", absl::StatusCodeToString(code)}})
+      .Increment();
+}
+
 RpcMetrics::RpcMetrics(observe::Metrics& metrics, absl::string_view service)
-    : service_(service),
+    : metrics_(metrics),
+      service_(service),
       requests_(prometheus::BuildCounter()
                     .Name("weir_rpc_requests_total")
                     .Help("Finished calls by method and gRPC code")
@@ -48,6 +58,34 @@ MethodMetrics& RpcMetrics::Method(absl::string_view method) {
     metrics = std::make_unique<MethodMetrics>(requests_, durations_, service_, std::string(method));
   }
   return *metrics;
+}
+
+StreamMetrics& RpcMetrics::Stream(absl::string_view method) {
+  {
+    ReaderMutexLock lock(&mu_);
+    const auto it = streams_.find(method);
+    if (it != streams_.end()) return *it->second;
+  }
+  WriterMutexLock lock(&mu_);
+  auto& stream = streams_[std::string(method)];
+  if (stream == nullptr) {
+    const std::map<std::string, std::string> labels = {{"service", service_},
+                                                       {"method", std::string(method)}};
+    // Registering a family again answers the one that is there.
+    prometheus::Gauge& open = prometheus::BuildGauge()
+                                  .Name("weir_rpc_streams_open")
+                                  .Help("Streams that are open")
+                                  .Register(metrics_.registry())
+                                  .Add(labels);
+    prometheus::Counter& messages = prometheus::BuildCounter()
+                                        .Name("weir_rpc_stream_messages_total")
+                                        .Help("Messages that streams have carried")
+                                        .Register(metrics_.registry())
+                                        .Add(labels);
+    stream = std::make_unique<StreamMetrics>(requests_, open, messages, service_,
+                                             std::string(method));
+  }
+  return *stream;
 }
 
 }  // namespace weir::grpcx

@@ -5,6 +5,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/clock.h"
 #include "libs/base/status_macros.h"
+#include "libs/grpcx/open_streams.h"
 #include "libs/grpcx/server.h"
 #include "libs/observe/log.h"
 #include "libs/pg/migrator.h"
@@ -33,7 +34,7 @@ class Server final : public QueueServer {
         engine_({.replica = config.replica, .shards = config.shards, .lease_time = config.lease_time},
                 *store_.registry, *store_.leases, *store_.logs, SystemClock(), shard_metrics_),
         blocking_(kBlockingThreads, kBlockingQueueMax),
-        context_{engine_, blocking_, rpc_metrics_, SystemClock(), config.sqs_sixty_second_rules},
+        context_{engine_, blocking_, rpc_metrics_, SystemClock(), streams_, config.sqs_sixty_second_rules},
         service_(context_),
         collectable_(std::make_shared<QueueCollectable>(engine_, SystemClock())),
         server_({.address = config.listen}) {}
@@ -44,6 +45,8 @@ class Server final : public QueueServer {
     WEIR_RETURN_IF_ERROR(engine_.Start(
         config.advertise.empty() ? config.listen : config.advertise, absl::Now() + kStartTimeout));
     server_.AddService(service_);
+    // Streams give back what they hold while the shards still take it.
+    server_.BeforeDrain([this] { streams_.Drain(); });
     server_.BeforeDrain([this] { engine_.Stop(); });
     WEIR_RETURN_IF_ERROR(server_.Start());
     metrics_.Add(collectable_);
@@ -65,6 +68,7 @@ class Server final : public QueueServer {
   store::PgQueueStore store_;
   ShardMetrics shard_metrics_;
   grpcx::RpcMetrics rpc_metrics_;
+  grpcx::OpenStreams streams_;
   engine::QueueEngine engine_;
   runtime::ThreadPool blocking_;
   api::Context context_;

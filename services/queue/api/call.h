@@ -14,6 +14,7 @@
 #include "libs/base/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/grpcx/open_streams.h"
 #include "libs/grpcx/rpc_metrics.h"
 #include "libs/grpcx/unary_call.h"
 #include "libs/runtime/thread_pool.h"
@@ -29,6 +30,7 @@ struct Context {
   runtime::ThreadPool& blocking;  // for calls that wait for the store
   grpcx::RpcMetrics& metrics;
   const Clock& clock;
+  grpcx::OpenStreams& streams;
   // SQS's: a queue is purged once a minute at most, and its name can be taken again a minute after it was deleted.
   bool sixty_second_rules = false;
 };

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "services/queue/api/call.h"
+#include "services/queue/api/message_codec.h"
 #include "weir/queue/v1/queue_service.grpc.pb.h"
 
 namespace weir::queue::api {
@@ -36,10 +37,16 @@ namespace weir::queue::api {
 WEIR_QUEUE_CALLS(WEIR_DECLARE_CALL)
 #undef WEIR_DECLARE_CALL
 
-// Shared by SendMessage and SendMessageBatch: checks one message, encodes it, fills in the answer to its sender.
+grpc::ServerBidiReactor<v1::ProduceRequest, v1::ProduceResponse>* Produce(
+    Context& context, grpc::CallbackServerContext* grpc_context);
+grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* Consume(
+    Context& context, grpc::CallbackServerContext* grpc_context);
+
+// Shared by SendMessage, SendMessageBatch and Produce: checks one message, encodes it, fills in the answer to its sender.
 absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& message,
                                                    const store::QueueRecord& queue,
-                                                   v1::SentMessage& sent);
+                                                   v1::SentMessage& sent,
+                                                   Digests digests = Digests::kComputed);
 
 // Fills in what the answer to the sender of a FIFO queue's message says of its place: that of the first message, for a duplicate. `i`
 // counts the messages of the command.

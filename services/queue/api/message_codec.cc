@@ -239,7 +239,8 @@ absl::Status CheckMessage(const v1::OutgoingMessage& message, const store::Queue
 
 core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message,
                                const store::QueueAttributes& queue, absl::string_view sender_id,
-                               v1::SentMessage& sent) {
+                               v1::SentMessage& sent, Digests digests) {
+  const bool with_digests = digests == Digests::kComputed;
   auto content = std::make_shared<core::MessageContent>();
   content->message_id = RandomUuid();
   content->body = message.body();
@@ -253,9 +254,10 @@ core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message,
     MessageEnvelope envelope;
     FillEnvelope(message, sender_id, envelope);
     content->attributes = envelope.SerializeAsString();
-    sent.set_md5_of_message_attributes(AttributesMd5(envelope.attributes()));
+    if (with_digests) sent.set_md5_of_message_attributes(AttributesMd5(envelope.attributes()));
   }
   sent.set_message_id(content->message_id);
+  if (!with_digests) return content;
   sent.set_md5_of_body(Md5Hex(content->body));
   sent.set_md5_of_message_system_attributes(TraceHeaderMd5(message.aws_trace_header()));
   return content;
@@ -265,11 +267,12 @@ std::string SequenceNumber(core::MessageSeq seq) { return absl::StrFormat("%020d
 
 void DecodeMessage(const core::ReceivedMessage& received,
                    const google::protobuf::RepeatedPtrField<std::string>& attribute_names,
-                   absl::string_view account, v1::ReceivedMessage& out) {
+                   absl::string_view account, v1::ReceivedMessage& out, Digests digests) {
+  const bool with_digests = digests == Digests::kComputed;
   const core::MessageContent& content = *received.content;
   out.set_message_id(content.message_id);
   out.set_body(content.body);
-  out.set_md5_of_body(Md5Hex(content.body));
+  if (with_digests) out.set_md5_of_body(Md5Hex(content.body));
   out.set_receive_count(received.receive_count);
   *out.mutable_sent_at() = ToMilliseconds(received.sent_at);
   *out.mutable_first_received_at() = ToMilliseconds(received.first_received_at);
@@ -293,7 +296,7 @@ void DecodeMessage(const core::ReceivedMessage& received,
                                       });
     if (selected) *returned.Add() = std::move(attribute);
   }
-  out.set_md5_of_message_attributes(AttributesMd5(returned));
+  if (with_digests) out.set_md5_of_message_attributes(AttributesMd5(returned));
   for (MessageAttribute& attribute : returned) {
     v1::MessageAttributeValue& value = (*out.mutable_message_attributes())[attribute.name()];
     value.set_data_type(std::move(*attribute.mutable_data_type()));

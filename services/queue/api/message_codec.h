@@ -14,6 +14,9 @@
 
 namespace weir::queue::api {
 
+// MD5s cost as much as everything else that the codec does; streams may go without.
+enum class Digests { kComputed, kOmitted };
+
 // Body plus names, types and values of the attributes.
 size_t MessageBytes(const v1::OutgoingMessage& message);
 
@@ -24,7 +27,7 @@ absl::Status CheckMessage(const v1::OutgoingMessage& message, const store::Queue
 // REQUIRES: CheckMessage said OK.
 core::ContentPtr EncodeMessage(const v1::OutgoingMessage& message,
                                const store::QueueAttributes& queue, absl::string_view sender_id,
-                               v1::SentMessage& sent);
+                               v1::SentMessage& sent, Digests digests = Digests::kComputed);
 
 // 20 digits.
 std::string SequenceNumber(core::MessageSeq seq);
@@ -34,7 +37,8 @@ std::string SequenceNumber(core::MessageSeq seq);
 // a FIFO queue, so it has a sequence number.
 void DecodeMessage(const core::ReceivedMessage& received,
                    const google::protobuf::RepeatedPtrField<std::string>& attribute_names,
-                   absl::string_view account, v1::ReceivedMessage& out);
+                   absl::string_view account, v1::ReceivedMessage& out,
+                   Digests digests = Digests::kComputed);
 
 // MD5 over attributes as SQS defines it. Empty for no attributes.
 // REQUIRES: they are sorted by name.

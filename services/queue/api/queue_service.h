@@ -20,6 +20,15 @@ class QueueServiceImpl final : public v1::QueueService::CallbackService {
   WEIR_QUEUE_CALLS(WEIR_DISPATCH_CALL)
 #undef WEIR_DISPATCH_CALL
 
+  grpc::ServerBidiReactor<v1::ProduceRequest, v1::ProduceResponse>* Produce(
+      grpc::CallbackServerContext* grpc_context) override {
+    return api::Produce(context_, grpc_context);
+  }
+  grpc::ServerBidiReactor<v1::ConsumeRequest, v1::ConsumeResponse>* Consume(
+      grpc::CallbackServerContext* grpc_context) override {
+    return api::Consume(context_, grpc_context);
+  }
+
  private:
   Context& context_;
 };

@@ -37,14 +37,14 @@ class SendMessageCall final : public grpcx::UnaryCall {
 
 absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& message,
                                                    const store::QueueRecord& queue,
-                                                   v1::SentMessage& sent) {
+                                                   v1::SentMessage& sent, Digests digests) {
   WEIR_RETURN_IF_ERROR(CheckMessage(message, queue.attributes));
   core::Send::Message prepared;
   // In a FIFO queue it is 0, which means the queue's.
   if (message.has_delay() && !queue.attributes.fifo) {
     prepared.delay = absl::Seconds(message.delay().seconds());
   }
-  prepared.content = EncodeMessage(message, queue.attributes, /*sender_id=*/"", sent);
+  prepared.content = EncodeMessage(message, queue.attributes, /*sender_id=*/"", sent, digests);
   return prepared;
 }
 

@@ -24,6 +24,9 @@ constexpr size_t kCommandBytes = 128;
 constexpr size_t kKeysReadMin = 16;
 constexpr size_t kKeysReadMax = 256;
 constexpr size_t kSmallReadBytes = 2 << 20;
+// A receive of more messages than a call may ask for is a stream's. It gets no more than about so many bytes from the store at once.
+constexpr size_t kLongReplyMessages = 10;
+constexpr size_t kLongReplyBytes = 8 << 20;
 
 size_t CommandBytes(const core::Command& command) {
   size_t bytes = kCommandBytes;
@@ -443,6 +446,10 @@ bool ShardEngine::ResolveContents(Group& group) {
   for (auto& [request, reply] : group.replies) {
     auto* receive = std::get_if<core::ReceiveReply>(&reply);
     if (receive == nullptr) continue;
+    if (receive->messages.size() > kLongReplyMessages) {
+      if (!ResolveLongReply(*receive)) return false;
+      continue;
+    }
     for (core::ReceivedMessage& message : receive->messages) {
       if (message.content == nullptr) message.content = cache_.Get(message.seq);
       if (message.content == nullptr) missing.push_back({receive->partition, message.seq});
@@ -464,11 +471,39 @@ bool ShardEngine::ResolveContents(Group& group) {
   return true;
 }
 
+bool ShardEngine::ResolveLongReply(core::ReceiveReply& reply) {
+  std::vector<store::ShardLog::MessageKey> missing;
+  for (core::ReceivedMessage& message : reply.messages) {
+    if (message.content == nullptr) message.content = cache_.Get(message.seq);
+    if (message.content == nullptr) missing.push_back({reply.partition, message.seq});
+  }
+  if (missing.empty()) return true;
+  absl::flat_hash_map<core::MessageSeq, core::ContentPtr> found;
+  if (!ReadContents(missing, found, kLongReplyBytes)) return false;
+  for (size_t i = 0; i < reply.messages.size(); ++i) {
+    core::ReceivedMessage& message = reply.messages[i];
+    if (message.content != nullptr) continue;
+    const auto it = found.find(message.seq);
+    if (it != found.end()) {
+      message.content = it->second;
+      continue;
+    }
+    core::ReleaseLease too_many{reply.partition, {}};
+    for (size_t j = i; j < reply.messages.size(); ++j) {
+      too_many.receipts.push_back({reply.messages[j].seq, reply.messages[j].receive_count});
+    }
+    own_.emplace_back(RequestId(), std::move(too_many));
+    reply.messages.resize(i);
+  }
+  return true;
+}
+
 bool ShardEngine::ReadContents(
     absl::Span<const store::ShardLog::MessageKey> keys,
-    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found) {
+    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found, size_t bytes_max) {
   size_t keys_a_read = kKeysReadMin;
-  while (!keys.empty()) {
+  size_t total = 0;
+  while (!keys.empty() && total < bytes_max) {
     absl::StatusOr<std::vector<store::StoredMessage>> read =
         log_->ReadMessages(keys.subspan(0, keys_a_read));
     if (!read.ok()) return false;
@@ -479,6 +514,7 @@ bool ShardEngine::ReadContents(
       bytes += ContentBytes(*message.content);
       found.emplace(message.meta.seq, std::move(message.content));
     }
+    total += bytes;
     // Sizes are known only afterwards: small contents are read many at once, large ones few.
     keys_a_read = bytes <= kSmallReadBytes ? std::min(2 * keys_a_read, kKeysReadMax) : kKeysReadMin;
   }

@@ -20,6 +20,7 @@
 #include <atomic>
 #include <deque>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -155,10 +156,13 @@ class ShardEngine {
   bool CheckEpoch(int64_t term);
   void NoteCommitted(const store::AppendBatch& batch);
   bool ResolveContents(Group& group);
+  // Messages that come to too many bytes are given back.
+  bool ResolveLongReply(core::ReceiveReply& reply);
   bool CarryOutAll(Group& group);
-  // Reads in slices, so that no read is large. False: the store could not.
+  // Reads in slices, so that no read is large, until it has all or `bytes_max`. False: the store could not.
   bool ReadContents(absl::Span<const store::ShardLog::MessageKey> keys,
-                    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found);
+                    absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found,
+                    size_t bytes_max = std::numeric_limits<size_t>::max());
   bool Refill(const core::NeedRefill& need);
   bool StartTransfers(absl::Span<const core::Transfer> transfers);
   void Release(Group& group);
