@@ -149,10 +149,12 @@ struct TakeForRedrive {
   int32_t limit = 1;
 };
 
-// All rows of a segment, read from the store, so that the live ones can be appended anew and the segment be dropped. The rows
-// need not be filtered: the core knows which are live. No reply.
+// Rows of a segment, read from the store, so that the live ones can be appended anew. The rows need not be filtered: the core knows
+// which are live. A segment may be copied in several slices, with other commands in between; from the commit of a slice on, the
+// store shows its rows no more. After the last slice the segment may be dropped. No reply.
 struct CopyForward {
   SegmentNo segment;
+  bool last = true;
   struct Row {
     PartitionId partition;
     MessageMeta meta;

@@ -359,7 +359,9 @@ class Scenario {
 
   void DoCopyForward(Fields&) {
     const SegmentNo oldest = store_.oldest();
-    Decide(store_.ReadSegment(oldest));
+    CopyForward copy = store_.ReadSegment(oldest, SIZE_MAX);
+    copy.last = true;
+    Decide(copy);
     store_.Drop(oldest);
     out_.push_back(absl::StrCat("segment ", oldest.value(), " is dropped, ",
                                 state_.LiveInSegment(state_.active_segment()), " live in segment ",

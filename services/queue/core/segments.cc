@@ -15,10 +15,20 @@ void ShardState::Impl::Run(RequestId, const CopyForward& command) {
   WEIR_CHECK(!ids_in_segment.contains(command.segment),
              "a segment that remembers deduplication ids cannot be copied forward");
   for (const CopyForward::Row& row : command.rows) CopyRow(command, row);
-  RecordAcceptancesAnew(command.segment);
+  if (command.last) RecordAcceptancesAnew(command.segment);
 }
 
 void ShardState::Impl::CopyRow(const CopyForward& command, const CopyForward::Row& row) {
+  CopyIfLive(command, row);
+  if (!row.meta.transfer.has_value()) return;
+  // The message is gone, but its row records that it was accepted.
+  const auto it = acceptances.find(*row.meta.transfer);
+  if (it != acceptances.end() && it->second.segment == command.segment) {
+    RecordAcceptanceAnew(*row.meta.transfer);
+  }
+}
+
+void ShardState::Impl::CopyIfLive(const CopyForward& command, const CopyForward::Row& row) {
   Partition* partition = FindPartition(row.partition);
   if (partition == nullptr) return;
   Message* message = partition->Find(row.meta.seq);
@@ -85,24 +95,27 @@ void ShardState::Impl::RecordAcceptancesAnew(SegmentNo segment) {
     if (acceptance.segment == segment) here.push_back(transfer);
   }
   std::sort(here.begin(), here.end());  // The table's order is not ours.
-  for (const TransferId& transfer : here) {
-    Acceptance& acceptance = acceptances.at(transfer);
-    AddLive(segment, -1);
-    if (acceptance.sent_at + kMaxRetention <= now_) {
-      // The source's message is gone by now, so nothing can repeat the transfer.
-      acceptances.erase(transfer);
-      continue;
-    }
-    acceptance.segment = active_segment;
-    AddLive(active_segment, 1);
-    out_.mutations.push_back(AppendEvent{.log_no = TakeLogNo(),
-                                         .kind = EventKind::kTransferAccepted,
-                                         .partition = acceptance.partition,
-                                         .seq = acceptance.seq,
-                                         .at = ToTime(acceptance.sent_at),
-                                         .visible_at = absl::InfinitePast(),
-                                         .transfer = transfer});
+  for (const TransferId& transfer : here) RecordAcceptanceAnew(transfer);
+}
+
+void ShardState::Impl::RecordAcceptanceAnew(const TransferId& transfer) {
+  Acceptance& acceptance = acceptances.at(transfer);
+  AddLive(acceptance.segment, -1);
+  if (acceptance.sent_at + kMaxRetention <= now_) {
+    // The source's message is gone by now, so nothing can repeat the transfer.
+    acceptances.erase(transfer);
+    return;
   }
+  acceptance.segment = active_segment;
+  AddLive(active_segment, 1);
+  AppendEvent event{.log_no = TakeLogNo(),
+                    .kind = EventKind::kTransferAccepted,
+                    .partition = acceptance.partition,
+                    .seq = acceptance.seq,
+                    .at = ToTime(acceptance.sent_at),
+                    .visible_at = absl::InfinitePast(),
+                    .transfer = transfer};
+  out_.mutations.push_back(std::move(event));
 }
 
 void ShardState::Impl::AddLive(SegmentNo segment, int64_t change) {

@@ -246,10 +246,12 @@ struct ShardState::Impl {
   // ---- segments.cc ----
   void Run(RequestId request, const CopyForward& command);
   void CopyRow(const CopyForward& command, const CopyForward::Row& row);
+  void CopyIfLive(const CopyForward& command, const CopyForward::Row& row);
   void CopyExplicit(Partition& partition, Message& message, const CopyForward::Row& row);
   void CopyUntouched(Partition& partition, const CopyForward::Row& row);
   void AppendSurvivor(Partition& partition, MessageMeta meta, const CopyForward::Row& row);
   void RecordAcceptancesAnew(SegmentNo segment);
+  void RecordAcceptanceAnew(const TransferId& transfer);
   void AddLive(SegmentNo segment, int64_t change);
 };
 

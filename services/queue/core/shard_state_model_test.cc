@@ -232,7 +232,7 @@ class Simulation {
         {20, &Simulation::DoMove},        {8, &Simulation::DoAcceptForeign},
         {4, &Simulation::DoForget},       {5, &Simulation::DoTake},
         {3, &Simulation::DoStartSegment}, {4, &Simulation::DoDropOldest},
-        {3, &Simulation::DoCopyForward},  {2, &Simulation::DoCrash},
+        {8, &Simulation::DoCopyForward},  {2, &Simulation::DoCrash},
         {30, &Simulation::DoAdvance},
     };
     int total = 0;
@@ -429,9 +429,17 @@ class Simulation {
     if (store_.oldest() == store_.active()) return;
     if (ticked_.DeduplicationsInSegment(store_.oldest()) > 0) return;
     const SegmentNo oldest = store_.oldest();
-    Decide(store_.ReadSegment(oldest));
+    const CopyForward slice = store_.ReadSegment(oldest, static_cast<size_t>(1 + Random(8)));
+    Decide(slice);
+    store_.NoteCopied(slice);
+    if (!slice.last) return CheckAcceptances();
     if (ticked_.LiveInSegment(oldest) != 0) Fault("survivors are left behind");
     store_.Drop(oldest);
+    CheckAcceptances();
+  }
+
+  // What is recorded nowhere any more must have been too old to be repeated.
+  void CheckAcceptances() {
     std::vector<TransferId> unrecorded;
     for (const auto& [transfer, sent_at] : model_.accepted()) {
       if (store_.NewestRecord(transfer) != SegmentNo()) continue;

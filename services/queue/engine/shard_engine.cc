@@ -28,6 +28,10 @@ constexpr size_t kSmallReadBytes = 2 << 20;
 constexpr size_t kLongReplyMessages = 10;
 constexpr size_t kLongReplyBytes = 8 << 20;
 
+// A slice that is copied forward makes a read of the backlog void that waits to be decided, so it lets such reads pass first; but
+// not for ever.
+constexpr int kSlicesPutOffMax = 16;
+
 size_t CommandBytes(const core::Command& command) {
   size_t bytes = kCommandBytes;
   if (const auto* send = std::get_if<core::Send>(&command)) {
@@ -275,6 +279,7 @@ absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   cache_.Clear();
   own_.clear();
   segments_.clear();
+  copying_.reset();
   for (const store::SegmentInfo& info : opened.segments) {
     segments_.push_back({.segment = info.segment, .rows = info.rows, .bytes = 0});
   }
@@ -311,7 +316,7 @@ bool ShardEngine::Serve() {
     if (mail.empty() && own_.empty()) {
       Release(previous);
       // The first Take may have swallowed the wake of an inspector.
-      if (own_.empty() && !stopping_.load() && !HasInspectors()) {
+      if (own_.empty() && !stopping_.load() && !HasInspectors() && !copying_.has_value()) {
         mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
       }
     }
@@ -322,7 +327,7 @@ bool ShardEngine::Serve() {
     Group group;
     DecideMail(std::move(mail), group);
     if (!Commit(group, previous)) return false;
-    if (!MaintainSegments() || !AnswerQueries()) {
+    if (!MaintainSegments(group) || !AnswerQueries()) {
       Release(group);
       return false;
     }
@@ -593,7 +598,7 @@ void ShardEngine::Deliver(RequestId request, Reply reply) {
   }
 }
 
-bool ShardEngine::MaintainSegments() {
+bool ShardEngine::MaintainSegments(Group& group) {
   LiveSegment& active = segments_.back();
   if (active.rows >= options_.segment_rows_max || active.bytes >= options_.segment_bytes_max) {
     absl::StatusOr<core::SegmentNo> next = log_->StartSegment(state_->next_log_no());
@@ -605,9 +610,18 @@ bool ShardEngine::MaintainSegments() {
     if (!log_->DropSegment(segments_.front().segment).ok()) return false;
     segments_.pop_front();
   }
-  if (static_cast<int>(segments_.size()) <= options_.segments_max) return true;
+  const core::SegmentNo oldest = segments_.front().segment;
+  if (copying_ != oldest) {
+    copying_.reset();
+    if (OldestIsWorthCopying()) copying_ = oldest;
+  }
+  return copying_.has_value() ? CopySlice(group) : true;
+}
+
+bool ShardEngine::OldestIsWorthCopying() const {
+  if (static_cast<int>(segments_.size()) <= options_.segments_max) return false;
   // Its rows are what remembers deduplication ids; it can wait for the minutes until they end.
-  if (state_->DeduplicationsInSegment(segments_.front().segment) > 0) return true;
+  if (state_->DeduplicationsInSegment(segments_.front().segment) > 0) return false;
   int64_t rows = 0;
   int64_t live = 0;
   for (const LiveSegment& segment : segments_) {
@@ -620,24 +634,32 @@ bool ShardEngine::MaintainSegments() {
       options_.copy_forward_live_share_max * static_cast<double>(oldest.rows);
   // Segments go oldest first, so messages that nobody receives hold back all that died after them. The dead rows pay for the
   // copy: each live one is copied once for so many that go.
-  const bool worth_it = rows > options_.stored_rows_per_live_max * live;
-  return cheap || worth_it ? CopyForwardOldest() : true;
+  return cheap || rows > options_.stored_rows_per_live_max * live;
 }
 
-bool ShardEngine::CopyForwardOldest() {
-  const core::SegmentNo segment = segments_.front().segment;
-  absl::StatusOr<std::vector<store::StoredMessage>> rows = log_->ReadSegment(segment);
+bool ShardEngine::CopySlice(Group& group) {
+  if (!own_.empty() && slices_put_off_++ < kSlicesPutOffMax) return true;
+  slices_put_off_ = 0;
+  const core::SegmentNo segment = *copying_;
+  absl::StatusOr<std::vector<store::StoredMessage>> rows =
+      log_->ReadSegment(segment, options_.copy_rows, options_.copy_bytes);
   if (!rows.ok()) return false;
-  core::CopyForward copy{.segment = segment};
+  core::CopyForward copy{.segment = segment, .last = rows->empty()};
+  Group slice;
+  if (copy.last) {
+    slice.batch.retire = segment;
+  } else {
+    const store::StoredMessage& end = rows->back();
+    slice.batch.copied = {segment, end.partition, end.meta.seq};
+  }
   for (store::StoredMessage& row : *rows) {
     copy.rows.push_back({row.partition, row.meta, std::move(row.content)});
   }
-  Group group;
-  DecideOne(RequestId(), copy, group);
-  group.batch.retire = segment;
-  Group none;
-  if (!Commit(group, none)) return false;
-  Release(group);
+  DecideOne(RequestId(), copy, slice);
+  if (!Commit(slice, group)) return false;
+  Release(slice);
+  if (!copy.last) return true;
+  copying_.reset();
   segments_.pop_front();
   return log_->DropSegment(segment).ok();
 }

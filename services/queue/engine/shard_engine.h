@@ -59,6 +59,9 @@ struct ShardOptions {
   int segments_max = 8;
   double copy_forward_live_share_max = 0.25;
   int64_t stored_rows_per_live_max = 4;
+  // Survivors are copied in slices of so many rows and bytes read, with other groups in between; one takes about as long as a group.
+  size_t copy_rows = 2'000;
+  size_t copy_bytes = 4 << 20;
   absl::Duration acquire_timeout = absl::Seconds(5);
   // Between attempts to take the shard: doubled each time, with jitter.
   absl::Duration retry_min = absl::Milliseconds(20);
@@ -168,8 +171,11 @@ class ShardEngine {
   void Release(Group& group);
   // Releases the leases of a receive that nobody took.
   void Deliver(core::RequestId request, core::Reply reply);
-  bool MaintainSegments();
-  bool CopyForwardOldest();
+  // `group` is durable; its replies may be released while something else commits.
+  bool MaintainSegments(Group& group);
+  // The oldest segment should be copied forward.
+  bool OldestIsWorthCopying() const;
+  bool CopySlice(Group& group);
   void FailPending(const absl::Status& status);
   // False: the store could not be asked.
   bool AnswerQueries();
@@ -217,6 +223,9 @@ class ShardEngine {
     size_t bytes = 0;
   };
   std::deque<LiveSegment> segments_;  // oldest first, the active one last
+  // The oldest segment, while its survivors are being copied forward. Where the copy stands is known to the store.
+  std::optional<core::SegmentNo> copying_;
+  int slices_put_off_ = 0;  // in a row
   store::CommitOutcome lost_by_ = store::CommitOutcome::kRejected;
   int64_t owned_in_term_ = 0;  // the lease's term when the store last showed that the epoch is ours
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/error.h"
 #include "services/queue/engine/engine_fixture.h"
 
@@ -193,10 +194,51 @@ INSTANTIATE_TEST_SUITE_P(
                     Faults(AppendFault::kInDoubtNotWritten, AppendFault::kNone),
                     Faults(AppendFault::kInDoubtWritten, AppendFault::kInDoubtNotWritten)));
 
+// ---- Copies of segments ---------------------------------------------------------------------------------------------------
+
+TEST_F(EngineFaultTest, CopyThatBreaksOffAnywhereNeitherLosesNorDoublesAMessage) {
+  const ShardOptions options{.segment_rows_max = 50, .segments_max = 2, .copy_rows = 4};
+  for (const AppendFault fault : {AppendFault::kInDoubtWritten, AppendFault::kInDoubtNotWritten}) {
+    for (size_t appends = 100; appends < 180; appends += 3) {
+      Restart(options);
+      const std::string name = absl::StrCat(appends, "-", static_cast<int>(fault));
+      const auto idle = CreateQueue("idle-" + name);
+      QueueInfoPtr busy = CreateQueue("busy-" + name);
+      for (int i = 1; busy->address.shard != idle->address.shard; ++i) {
+        busy = CreateQueue(absl::StrCat("busy-", name, "-", i));
+      }
+      std::vector<std::string> bodies;
+      for (int i = 0; i < 40; ++i) bodies.push_back(absl::StrCat(name, "-", i));
+      ASSERT_TRUE(Send(*idle, bodies).ok());
+      std::vector<AppendFault> script(appends, AppendFault::kNone);
+      script.push_back(fault);
+      faults_.ScriptAppends(script);
+      for (int i = 0; i < 70; ++i) {
+        if (!Send(*busy, {"x"}).ok()) continue;
+        core::Delete command{.partition = busy->address.partition};
+        for (const auto& message : ReceiveAgain(*busy, 10).messages) {
+          command.receipts.push_back({message.seq, message.receive_count});
+        }
+        Submit(*busy, std::move(command)).get();  // may fail as well
+      }
+      faults_.Heal();
+      EXPECT_EQ(StatsAgain(*idle).ready, 40) << name;
+      std::vector<std::string> left;
+      for (int i = 0; i < 10; ++i) {
+        for (const std::string& body : Bodies(ReceiveAgain(*idle, 10))) left.push_back(body);
+      }
+      EXPECT_THAT(left, testing::UnorderedElementsAreArray(bodies)) << name;
+      ASSERT_TRUE(engine_->DeleteQueue(*idle, Soon()).ok());
+      ASSERT_TRUE(engine_->DeleteQueue(*busy, Soon()).ok());
+    }
+  }
+}
+
 // ---- All at once ------------------------------------------------------------------------------------------------------------
 
 TEST_F(EngineFaultTest, WhatWasAnsweredHoldsThroughRandomFaults) {
-  Restart({.content_cache_bytes = 2'000, .segment_rows_max = 60, .segments_max = 2});
+  Restart({.content_cache_bytes = 2'000, .segment_rows_max = 60, .segments_max = 2,
+           .copy_rows = 3});
   const auto queue = CreateQueueAtOnceVisible("orders");
   faults_.SetChances({.rejected = 0.03,
                       .in_doubt_written = 0.03,

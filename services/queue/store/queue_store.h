@@ -183,9 +183,19 @@ struct AppendBatch {
   core::SegmentNo segment;  // the active one
   std::vector<core::AppendMessage> messages;
   std::vector<core::AppendEvent> events;
-  // Survivors of this segment are among `messages`: from this commit on it is retired, so ignored by every read.
+  // The rows of `segment` up to here, in the order of (partition, seq), were copied forward: the survivors are among `messages`. From
+  // this commit on these rows are superseded, so ignored by every read. Never lower than in the append before.
+  struct Copied {
+    core::SegmentNo segment;
+    core::PartitionId partition;
+    core::MessageSeq seq;
+  };
+  std::optional<Copied> copied;
+  // The rest of this segment's survivors are among `messages`: from this commit on it is retired, so ignored by every read.
   std::optional<core::SegmentNo> retire;
-  bool empty() const { return messages.empty() && events.empty() && !retire.has_value(); }
+  bool empty() const {
+    return messages.empty() && events.empty() && !copied.has_value() && !retire.has_value();
+  }
 };
 
 enum class CommitOutcome {
@@ -256,7 +266,11 @@ class ShardLog {
   // In any order; a key that is not there is left out.
   virtual absl::StatusOr<std::vector<StoredMessage>> ReadMessages(
       absl::Span<const MessageKey> keys) = 0;
-  virtual absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) = 0;
+  // The segment's next rows that are not superseded, in the order of (partition, seq), until `max_messages` or `max_bytes` of contents
+  // (at least one). Empty: there are none left.
+  virtual absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment,
+                                                                 size_t max_messages,
+                                                                 size_t max_bytes) = 0;
 
   // Creates the next segment (fenced) and makes it the active one. Its number is the answer.
   virtual absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) = 0;

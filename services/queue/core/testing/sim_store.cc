@@ -50,7 +50,7 @@ Refill SimStore::Read(const NeedRefill& need, size_t max_messages, LogNo next_lo
   std::map<MessageSeq, const AppendMessage*> found;
   for (const Segment& segment : segments_) {
     for (const Mutation& row : segment.rows) {
-      const auto* message = std::get_if<AppendMessage>(&row);
+      const AppendMessage* message = segment.MessageOf(row);
       if (message == nullptr || message->partition != need.partition) continue;
       if (message->meta.seq >= need.from) found[message->meta.seq] = message;
     }
@@ -70,23 +70,40 @@ std::vector<MessageMeta> SimStore::Metas(PartitionId partition) const {
   return Read({.partition = partition}, SIZE_MAX, LogNo()).messages;
 }
 
-CopyForward SimStore::ReadSegment(SegmentNo number) const {
-  CopyForward copy{.segment = number};
+CopyForward SimStore::ReadSegment(SegmentNo number, size_t max_rows) const {
+  std::map<std::pair<PartitionId, MessageSeq>, const AppendMessage*> found;
   for (const Segment& segment : segments_) {
     if (segment.number != number) continue;
     for (const Mutation& row : segment.rows) {
-      const auto* message = std::get_if<AppendMessage>(&row);
-      if (message == nullptr) continue;
-      copy.rows.push_back({message->partition, MetaOf(*message), message->content});
+      const AppendMessage* message = segment.MessageOf(row);
+      if (message != nullptr) found[{message->partition, message->meta.seq}] = message;
     }
   }
+  CopyForward copy{.segment = number, .last = found.empty()};
+  for (const auto& [key, message] : found) {
+    if (copy.rows.size() == max_rows) break;
+    copy.rows.push_back({message->partition, MetaOf(*message), message->content});
+  }
   return copy;
+}
+
+void SimStore::NoteCopied(const CopyForward& slice) {
+  for (Segment& segment : segments_) {
+    if (segment.number != slice.segment || slice.rows.empty()) continue;
+    segment.copied_to = {slice.rows.back().partition, slice.rows.back().meta.seq};
+  }
+}
+
+const AppendMessage* SimStore::Segment::MessageOf(const Mutation& row) const {
+  const auto* message = std::get_if<AppendMessage>(&row);
+  if (message == nullptr) return nullptr;
+  return std::pair(message->partition, message->meta.seq) <= copied_to ? nullptr : message;
 }
 
 SegmentNo SimStore::NewestRow(MessageSeq seq) const {
   for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
     for (const Mutation& row : segment->rows) {
-      const auto* message = std::get_if<AppendMessage>(&row);
+      const AppendMessage* message = segment->MessageOf(row);
       if (message != nullptr && message->meta.seq == seq) return segment->number;
     }
   }
@@ -96,7 +113,7 @@ SegmentNo SimStore::NewestRow(MessageSeq seq) const {
 SegmentNo SimStore::NewestRecord(const TransferId& transfer) const {
   for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
     for (const Mutation& row : segment->rows) {
-      const auto* message = std::get_if<AppendMessage>(&row);
+      const AppendMessage* message = segment->MessageOf(row);
       if (message != nullptr && message->meta.transfer == transfer) return segment->number;
       const auto* event = std::get_if<AppendEvent>(&row);
       if (event != nullptr && event->kind == EventKind::kTransferAccepted &&
@@ -122,7 +139,7 @@ ShardState SimStore::Recover(LogNo next_log_no, absl::Time now, const ShardLimit
   }
   for (const Segment* segment : order) {
     for (const Mutation& row : segment->rows) {
-      const auto* message = std::get_if<AppendMessage>(&row);
+      const AppendMessage* message = segment->MessageOf(row);
       if (message != nullptr)
         builder.AddMessage(message->partition, message->log_no, MetaOf(*message));
     }

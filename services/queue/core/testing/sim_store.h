@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "services/queue/core/command.h"
@@ -16,7 +17,7 @@ class SimStore {
   explicit SimStore(SegmentNo first) { Start(first); }
 
   void Append(const Decision& decision);
-  void Start(SegmentNo segment) { segments_.push_back({segment, {}}); }
+  void Start(SegmentNo segment) { segments_.push_back({.number = segment}); }
   void Drop(SegmentNo segment);
 
   SegmentNo oldest() const { return segments_.front().number; }
@@ -28,7 +29,10 @@ class SimStore {
   Refill Read(const NeedRefill& need, size_t max_messages, LogNo next_log_no) const;
   // All newest rows of the partition, in seq order, those of messages that are gone too.
   std::vector<MessageMeta> Metas(PartitionId partition) const;
-  CopyForward ReadSegment(SegmentNo segment) const;
+  // The segment's next slice, in the order of (partition, seq). The last one has no rows.
+  CopyForward ReadSegment(SegmentNo segment, size_t max_rows) const;
+  // A slice was copied: no read shows its rows any more.
+  void NoteCopied(const CopyForward& slice);
   // Where the message's newest row stands; segment 0: nowhere.
   SegmentNo NewestRow(MessageSeq seq) const;
   // Where the acceptance of a transfer is recorded; segment 0: nowhere.
@@ -42,6 +46,9 @@ class SimStore {
   struct Segment {
     SegmentNo number;
     std::vector<Mutation> rows;
+    std::pair<PartitionId, MessageSeq> copied_to = {};
+    // The message that a row tells of; null: it is an event, or superseded.
+    const AppendMessage* MessageOf(const Mutation& row) const;
   };
 
   std::vector<Segment> segments_;  // oldest first

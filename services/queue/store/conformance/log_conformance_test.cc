@@ -94,7 +94,7 @@ TYPED_TEST(StoreConformance, EveryFieldOfAMessageComesBack) {
     if (reopened) this->ReopenInNewProcess();
     const std::vector<StoredMessage> ranges =
         this->log_->ReadRange(core::PartitionId(12), core::MessageSeq(0), 10, 1000).value();
-    const std::vector<StoredMessage> segment = this->log_->ReadSegment(this->active_).value();
+    const std::vector<StoredMessage> segment = this->ReadSegment(this->active_).value();
     for (const auto& read : {this->Read({{12, 5}}), ranges, segment}) {
       ASSERT_EQ(read.size(), 1u);
       EXPECT_EQ(read[0].partition, core::PartitionId(12));
@@ -221,7 +221,7 @@ TYPED_TEST(StoreConformance, EventsAndCopiesAreFencedToo) {
             CommitOutcome::kFenced);
   EXPECT_THAT(this->Events(), IsEmpty());
   EXPECT_EQ(this->Metas().size(), 1u);
-  EXPECT_TRUE(this->log_->ReadSegment(first).ok());
+  EXPECT_TRUE(this->ReadSegment(first).ok());
 }
 
 TYPED_TEST(StoreConformance, SegmentsWithOldEpochAreFenced) {
@@ -308,7 +308,7 @@ TYPED_TEST(StoreConformance, CopiedForwardMessageIsReadOnceAndInItsPlace) {
     EXPECT_EQ(read[0].meta.segment, this->active_);
     EXPECT_EQ(read[0].log_no, core::LogNo(6));
     EXPECT_EQ(this->Metas().size(), 3u);
-    EXPECT_FALSE(this->log_->ReadSegment(first).ok());
+    EXPECT_FALSE(this->ReadSegment(first).ok());
     EXPECT_EQ(this->Events().size(), 1u);
   }
 }
@@ -351,7 +351,7 @@ TYPED_TEST(StoreConformance, DroppedSegmentIsGone) {
   ASSERT_EQ(this->Append({Message(2, 1)}), CommitOutcome::kCommitted);
   ASSERT_TRUE(this->log_->DropSegment(first).ok());
   EXPECT_THAT(this->Range(1, 0), ElementsAre(2));
-  EXPECT_EQ(ReasonOf(this->log_->ReadSegment(first).status()), ErrorReason::kInternal);
+  EXPECT_EQ(ReasonOf(this->ReadSegment(first).status()), ErrorReason::kInternal);
   EXPECT_EQ(this->ReopenInNewProcess().segments.size(), 1u);
 }
 
@@ -369,7 +369,50 @@ TYPED_TEST(StoreConformance, SegmentNumbersAreNotUsedAgain) {
 TYPED_TEST(StoreConformance, ReadSegmentIsInOrderAndOfAllPartitions) {
   this->Reopen();
   ASSERT_EQ(this->Append({Message(1, 2), Message(2, 1), Message(3, 2)}), CommitOutcome::kCommitted);
-  EXPECT_THAT(SeqsOf(this->log_->ReadSegment(this->active_).value()), ElementsAre(1, 2, 3));
+  EXPECT_THAT(SeqsOf(this->ReadSegment(this->active_).value()), ElementsAre(2, 1, 3));
+  EXPECT_THAT(SeqsOf(this->log_->ReadSegment(this->active_, 2, 1'000).value()), ElementsAre(2, 1));
+  EXPECT_THAT(SeqsOf(this->log_->ReadSegment(this->active_, 9, 1).value()), ElementsAre(2));
+  EXPECT_THAT(SeqsOf(this->log_->ReadSegment(this->active_, 9, 9).value()), ElementsAre(2, 1));
+}
+
+TYPED_TEST(StoreConformance, SliceThatWasCopiedForwardIsReadOnce) {
+  this->Reopen();
+  const core::SegmentNo first = this->active_;
+  ASSERT_EQ(this->Append({Message(1, 2), Message(2, 1), Message(3, 2), Message(4, 1), Message(5, 2)}),
+            CommitOutcome::kCommitted);
+  this->StartSegment(6);
+  core::AppendMessage copy = Message(6, 1, "copied");
+  copy.meta.seq = core::MessageSeq(2);
+  // Message 4 is gone, so it has no copy.
+  ASSERT_EQ(this->AppendCopied({copy}, {first, core::PartitionId(1), core::MessageSeq(4)}),
+            CommitOutcome::kCommitted);
+  for (const bool reopened : {false, true}) {
+    if (reopened) {
+      EXPECT_EQ(this->ReopenInNewProcess().segments.size(), 2u);
+    }
+    EXPECT_THAT(this->Range(1, 0), ElementsAre(2));
+    EXPECT_THAT(this->Range(2, 0), ElementsAre(1, 3, 5));
+    const std::vector<StoredMessage> read = this->Read({{1, 2}, {1, 4}, {2, 3}});
+    ASSERT_THAT(SeqsOf(read), ElementsAre(2, 3));
+    EXPECT_EQ(read[0].content->body, "copied");
+    EXPECT_EQ(read[0].meta.segment, this->active_);
+    EXPECT_EQ(this->Metas().size(), 4u);
+    EXPECT_THAT(SeqsOf(this->ReadSegment(first).value()), ElementsAre(1, 3, 5));
+  }
+  copy.log_no = core::LogNo(7);
+  copy.partition = core::PartitionId(2);
+  copy.meta.seq = core::MessageSeq(1);
+  ASSERT_EQ(this->AppendCopied({copy}, {first, core::PartitionId(2), core::MessageSeq(3)}),
+            CommitOutcome::kCommitted);
+  EXPECT_THAT(SeqsOf(this->ReadSegment(first).value()), ElementsAre(5));
+  EXPECT_THAT(this->Range(2, 0), ElementsAre(1, 5));
+  ASSERT_EQ(this->AppendCopied({}, {first, core::PartitionId(2), core::MessageSeq(5)}),
+            CommitOutcome::kCommitted);
+  EXPECT_THAT(this->ReadSegment(first).value(), IsEmpty());
+  ASSERT_EQ(this->Append({}, {}, first), CommitOutcome::kCommitted);
+  EXPECT_EQ(this->ReopenInNewProcess().segments.size(), 1u);
+  EXPECT_THAT(this->Range(1, 0), ElementsAre(2));
+  EXPECT_THAT(this->Range(2, 0), ElementsAre(1));
 }
 
 TYPED_TEST(StoreConformance, BigBatchesArriveWhole) {
@@ -388,7 +431,7 @@ TYPED_TEST(StoreConformance, BigBatchesArriveWhole) {
   EXPECT_EQ(this->Metas().size(), static_cast<size_t>(kMessages));
   EXPECT_EQ(this->Events().size(), static_cast<size_t>(kMessages));
   EXPECT_EQ(this->Range(3, 0, 10'000, 100 << 20).size(), 714u);
-  EXPECT_EQ(this->log_->ReadSegment(this->active_).value().size(), static_cast<size_t>(kMessages));
+  EXPECT_EQ(this->ReadSegment(this->active_).value().size(), static_cast<size_t>(kMessages));
 }
 
 TYPED_TEST(StoreConformance, LargestMessageArrivesWhole) {

@@ -30,6 +30,7 @@ inline absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class MemoryBackend {
  public:
+  JournalReader& journal() { return store_; }
   RegistryStore& registry() { return store_; }
   LeaseStore& leases() { return store_; }
   ShardLogFactory& logs() { return store_; }
@@ -42,6 +43,7 @@ class MemoryBackend {
 // The wrapper without faults: it must change nothing.
 class FaultyBackend {
  public:
+  JournalReader& journal() { return inner_.journal(); }
   RegistryStore& registry() { return registry_; }
   LeaseStore& leases() { return leases_; }
   ShardLogFactory& logs() { return logs_; }
@@ -68,6 +70,7 @@ class PgBackend {
   RegistryStore& registry() { return *store_.registry; }
   LeaseStore& leases() { return *store_.leases; }
   ShardLogFactory& logs() { return *store_.logs; }
+  JournalReader& journal() { return *store_.journal; }
   const std::string& dsn() const { return dsn_; }
 
  private:
@@ -152,6 +155,15 @@ class StoreConformance : public testing::Test {
                             .retire = retire};
     log.BeginAppend(batch);
     return log.FinishAppend();
+  }
+  CommitOutcome AppendCopied(std::vector<core::AppendMessage> messages, AppendBatch::Copied copied) {
+    const AppendBatch batch{.segment = active_, .messages = std::move(messages), .copied = copied};
+    log_->BeginAppend(batch);
+    return log_->FinishAppend();
+  }
+  // All that is left of it.
+  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) {
+    return log_->ReadSegment(segment, 1'000'000, 1 << 30);
   }
   void StartSegment(int64_t first_log_no) {
     active_ = log_->StartSegment(core::LogNo(first_log_no)).value();

@@ -88,8 +88,10 @@ class FaultyShardLog final : public ShardLog {
     return Read([&] { return inner_->ReadMessages(keys); });
   }
 
-  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) override {
-    return Read([&] { return inner_->ReadSegment(segment); });
+  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment,
+                                                         size_t max_messages,
+                                                         size_t max_bytes) override {
+    return Read([&] { return inner_->ReadSegment(segment, max_messages, max_bytes); });
   }
 
   absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) override {

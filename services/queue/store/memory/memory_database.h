@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -18,13 +19,20 @@ struct MemoryMessageRow {
   core::PartitionId partition;
   core::MessageMeta meta;
   core::ContentPtr content;
+  std::string consumer;
 };
 
 struct MemorySegment {
   core::LogNo first_log_no;
   bool retired = false;
+  // Rows up to here, by (partition, seq), are superseded. Zeros: none.
+  std::pair<core::PartitionId, core::MessageSeq> copied_to;
   std::vector<MemoryMessageRow> messages;
   std::vector<core::AppendEvent> events;
+
+  bool IsSuperseded(const MemoryMessageRow& row) const {
+    return std::pair(row.partition, row.meta.seq) <= copied_to;
+  }
 };
 
 struct MemoryShard {

@@ -1,6 +1,7 @@
 #include "services/queue/store/memory/memory_queue_store.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "services/queue/store/memory/memory_database.h"
@@ -177,6 +178,39 @@ absl::Status MemoryQueueStore::ReleaseShard(core::ShardId shard, absl::string_vi
   MemoryShard& row = db_->shards[static_cast<size_t>(shard.value())];
   if (row.owner == replica && row.epoch == epoch) row.owner.clear();
   return absl::OkStatus();
+}
+
+absl::StatusOr<MessageHistory> MemoryQueueStore::FindMessage(absl::string_view message_id,
+                                                             absl::Time) {
+  MutexLock lock(&db_->mu);
+  MessageHistory history{.now = db_->Now()};
+  std::set<std::pair<core::PartitionId, core::MessageSeq>> found;
+  const auto visit_segments = [&](auto visit) {
+    for (size_t i = 0; i < db_->shards.size(); ++i) {
+      for (const auto& [number, segment] : db_->shards[i].segments) {
+        visit(core::ShardId(static_cast<int32_t>(i)), segment);
+      }
+    }
+  };
+  visit_segments([&](core::ShardId shard, const MemorySegment& segment) {
+    for (const MemoryMessageRow& row : segment.messages) {
+      if (row.content->message_id != message_id) continue;
+      found.emplace(row.partition, row.meta.seq);
+      history.rows.push_back({shard, row.partition, row.log_no, row.meta,
+                              row.content->dead_letter_source_arn, row.consumer});
+    }
+  });
+  visit_segments([&](core::ShardId shard, const MemorySegment& segment) {
+    for (const core::AppendEvent& event : segment.events) {
+      const bool about = std::any_of(found.begin(), found.end(), [&](const auto& key) {
+        return event.partition == key.first &&
+               (event.kind == core::EventKind::kPurged ? event.seq >= key.second
+                                                       : event.seq == key.second);
+      });
+      if (about) history.events.push_back({shard, event});
+    }
+  });
+  return history;
 }
 
 std::unique_ptr<ShardLog> MemoryQueueStore::OpenLog(core::ShardId shard) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "libs/base/clock.h"
+#include "services/queue/store/journal_reader.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -17,7 +18,10 @@ namespace weir::queue::store {
 class MemoryDatabase;
 
 // Thread-safe. Logs that it opened may outlive it (they share the database).
-class MemoryQueueStore final : public RegistryStore, public LeaseStore, public ShardLogFactory {
+class MemoryQueueStore final : public RegistryStore,
+                               public LeaseStore,
+                               public ShardLogFactory,
+                               public JournalReader {
  public:
   // `clock` must outlive the store and its logs.
   explicit MemoryQueueStore(const Clock& clock);
@@ -46,6 +50,9 @@ class MemoryQueueStore final : public RegistryStore, public LeaseStore, public S
                             absl::Time deadline) override;
 
   std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) override;
+
+  absl::StatusOr<MessageHistory> FindMessage(absl::string_view message_id,
+                                             absl::Time deadline) override;
 
  private:
   const std::shared_ptr<MemoryDatabase> db_;

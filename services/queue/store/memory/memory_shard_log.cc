@@ -81,6 +81,7 @@ class MemoryShardLog final : public ShardLog {
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
       for (const MemoryMessageRow& row : segment.messages) {
+        if (segment.IsSuperseded(row)) continue;
         core::MessageMeta meta = row.meta;
         if (!row.content->deduplication_id.empty()) {
           meta.deduplication = std::make_shared<const core::DeduplicationMeta>(
@@ -127,12 +128,15 @@ class MemoryShardLog final : public ShardLog {
     });
   }
 
-  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) override {
+  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment,
+                                                         size_t max_messages,
+                                                         size_t max_bytes) override {
     {
       MutexLock lock(&db_->mu);
       if (open_ && !IsLive(segment)) return NoSuchSegmentError(shard_no_, segment);
     }
-    return Collect([&](const MemoryMessageRow& row) { return row.meta.segment == segment; });
+    return Collect([&](const MemoryMessageRow& row) { return row.meta.segment == segment; },
+                   max_messages, max_bytes, /*by_partition=*/true);
   }
 
   absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) override {
@@ -194,7 +198,7 @@ class MemoryShardLog final : public ShardLog {
     for (const core::AppendMessage& message : batch.messages) {
       segment.messages.push_back({message.log_no, message.partition,
                                   RoundedMeta(message.meta, active_, *message.content),
-                                  message.content});
+                                  message.content, message.consumer});
       RaiseNextLogNo(message.log_no);
     }
     for (core::AppendEvent event : batch.events) {
@@ -203,6 +207,13 @@ class MemoryShardLog final : public ShardLog {
       segment.events.push_back(event);
       RaiseNextLogNo(event.log_no);
     }
+    if (batch.copied.has_value()) {
+      const std::pair to(batch.copied->partition, batch.copied->seq);
+      MemorySegment& copied = shard.segments.at(batch.copied->segment);
+      WEIR_CHECK(batch.copied->segment != active_ && copied.copied_to < to,
+                 "only an old segment is copied, and forward");
+      copied.copied_to = to;
+    }
     if (batch.retire.has_value()) {
       WEIR_CHECK(*batch.retire != active_ && IsLive(*batch.retire), "only an old segment retires");
       shard.segments.at(*batch.retire).retired = true;
@@ -210,21 +221,23 @@ class MemoryShardLog final : public ShardLog {
     return CommitOutcome::kCommitted;
   }
 
-  // Of the live segments, in seq order.
+  // Of the live segments, in the order of seq, or of (partition, seq).
   absl::StatusOr<std::vector<StoredMessage>> Collect(
       absl::FunctionRef<bool(const MemoryMessageRow&)> wanted, size_t max_messages = SIZE_MAX,
-      size_t max_bytes = SIZE_MAX) {
+      size_t max_bytes = SIZE_MAX, bool by_partition = false) {
     MutexLock lock(&db_->mu);
     if (!open_) return LogNotOpenError(shard_no_);
     std::vector<const MemoryMessageRow*> rows;
     for (const auto& [number, segment] : Shard().segments) {
       if (segment.retired) continue;
       for (const MemoryMessageRow& row : segment.messages) {
-        if (wanted(row)) rows.push_back(&row);
+        if (wanted(row) && !segment.IsSuperseded(row)) rows.push_back(&row);
       }
     }
-    std::sort(rows.begin(), rows.end(),
-              [](const auto* a, const auto* b) { return a->meta.seq < b->meta.seq; });
+    std::sort(rows.begin(), rows.end(), [by_partition](const auto* a, const auto* b) {
+      return by_partition ? std::pair(a->partition, a->meta.seq) < std::pair(b->partition, b->meta.seq)
+                          : a->meta.seq < b->meta.seq;
+    });
     std::vector<StoredMessage> messages;
     size_t bytes = 0;
     for (const MemoryMessageRow* row : rows) {

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "services/queue/store/journal_reader.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -28,11 +29,12 @@ struct PgQueueStoreOptions {
   absl::Duration drop_lock_timeout = absl::Milliseconds(200);
 };
 
-// Thread-safe as the three interfaces are. Each log holds its own connection, so it may outlive this struct.
+// Thread-safe as the interfaces are. Each log holds its own connection, so it may outlive this struct.
 struct PgQueueStore {
   std::unique_ptr<RegistryStore> registry;
   std::unique_ptr<LeaseStore> leases;
   std::unique_ptr<ShardLogFactory> logs;
+  std::unique_ptr<JournalReader> journal;
 };
 
 // Connects nothing yet: a database that is away shows as UNAVAILABLE in the calls. INVALID_ARGUMENT if an option makes no sense.

@@ -66,7 +66,8 @@ class PgShardLog final : public ShardLog {
                                                        core::MessageSeq from, size_t max_messages,
                                                        size_t max_bytes) override;
   absl::StatusOr<std::vector<StoredMessage>> ReadMessages(absl::Span<const MessageKey> keys) override;
-  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment) override;
+  absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment, size_t max_messages,
+                                                         size_t max_bytes) override;
   absl::StatusOr<core::SegmentNo> StartSegment(core::LogNo first_log_no) override;
   absl::Status DropSegment(core::SegmentNo segment) override;
 
@@ -97,6 +98,9 @@ class PgShardLog final : public ShardLog {
     std::vector<StoredMessage> messages;  // in the order of seq
     bool whole = false;                   // nothing was left for the limits' sake
   };
+  // A condition that leaves out the segment's superseded rows; `and_where` comes before it. Empty: there are none.
+  std::string NotSuperseded(core::SegmentNo segment, absl::string_view and_where,
+                            absl::string_view alias = "") const;
   absl::StatusOr<WindowRead> ReadWindow(const SegmentCatalogue::Window& window,
                                         core::PartitionId partition, core::MessageSeq from,
                                         size_t max_messages, size_t max_bytes);
@@ -183,7 +187,7 @@ absl::Status PgShardLog::LoadCatalogue() {
   WEIR_ASSIGN_OR_RETURN(
       const PgRows rows,
       session_->Query(absl::StrCat("SELECT segment::bigint, first_log_no, lowest_seq,"
-                                   " retired::int::bigint, rows FROM ",
+                                   " retired::int::bigint, rows, copied_partition, copied_seq FROM ",
                                    SegmentsTable(shard_), " ORDER BY segment")));
   std::vector<CatalogueEntry> entries;
   for (int i = 0; i < rows.size(); ++i) {
@@ -198,6 +202,11 @@ absl::Status PgShardLog::LoadCatalogue() {
     // The active one's are not recorded yet.
     if (!rows.At(i, 4).is_null()) {
       WEIR_ASSIGN_OR_RETURN(entry.rows, DecodeInt64(rows.At(i, 4)));
+    }
+    if (!rows.At(i, 5).is_null()) {
+      WEIR_ASSIGN_OR_RETURN(const int64_t partition, DecodeInt64(rows.At(i, 5)));
+      WEIR_ASSIGN_OR_RETURN(const int64_t seq, DecodeInt64(rows.At(i, 6)));
+      entry.copied_to = CopiedTo{core::PartitionId(partition), core::MessageSeq(seq)};
     }
     entries.push_back(entry);
   }
@@ -263,7 +272,8 @@ bool PgShardLog::Send(const AppendBatch& batch) {
   }
   AppendShape shape{.messages = !batch.messages.empty(),
                     .events = !batch.events.empty(),
-                    .catalogue = batch.retire.has_value() || lowest < active.lowest_seq};
+                    .catalogue = batch.retire.has_value() || batch.copied.has_value() ||
+                                 lowest < active.lowest_seq};
   if (shape.catalogue) {
     // Rare, so it has one plan, with all parts.
     shape.messages = shape.events = true;
@@ -279,13 +289,13 @@ bool PgShardLog::Send(const AppendBatch& batch) {
     EncodeEvents(events_type_, batch.events, events_param_);
     params.push_back(&events_param_);
   }
-  std::string retires;
-  std::string lowest_param;
+  std::vector<std::string> catalogue;
   if (shape.catalogue) {
-    retires = EncodeInt64(batch.retire.value_or(core::SegmentNo(0)).value());
-    lowest_param = EncodeInt64(lowest.value());
-    params.push_back(&retires);
-    params.push_back(&lowest_param);
+    const AppendBatch::Copied copied = batch.copied.value_or(AppendBatch::Copied{});
+    catalogue = {EncodeInt64(batch.retire.value_or(core::SegmentNo(0)).value()),
+                 EncodeInt64(lowest.value()), EncodeInt64(copied.segment.value()),
+                 EncodeInt64(copied.partition.value()), EncodeInt64(copied.seq.value())};
+    for (const std::string& param : catalogue) params.push_back(&param);
   }
   return session_->Send(AppendName(active.segment, shape), params);
 }
@@ -319,6 +329,9 @@ void PgShardLog::NoteCommitted(const AppendBatch& batch) {
   active.rows += static_cast<int64_t>(batch.messages.size() + batch.events.size());
   for (const core::AppendMessage& message : batch.messages) {
     active.lowest_seq = std::min(active.lowest_seq, message.meta.seq);
+  }
+  if (batch.copied.has_value()) {
+    catalogue_.NoteCopied(batch.copied->segment, {batch.copied->partition, batch.copied->seq});
   }
   if (batch.retire.has_value()) catalogue_.Retire(*batch.retire);
 }
@@ -363,7 +376,8 @@ absl::Status PgShardLog::ReadMetas(MetaVisitor visit) {
   if (session_ == nullptr) return LogNotOpenError(shard_);
   for (const core::SegmentNo segment : catalogue_.Live()) {
     const std::string query =
-        absl::StrCat("SELECT ", kMetaColumns, " FROM ", MessagesTable(shard_, segment));
+        absl::StrCat("SELECT ", kMetaColumns, " FROM ", MessagesTable(shard_, segment),
+                     NotSuperseded(segment, " WHERE "));
     WEIR_RETURN_IF_ERROR(Fail(VisitRows(
         query, kMetaColumnCount, [&](absl::Span<const PgField> row) -> absl::Status {
           WEIR_ASSIGN_OR_RETURN(const StoredMessage message, DecodeMeta(row, segment));
@@ -404,8 +418,9 @@ absl::StatusOr<PgShardLog::WindowRead> PgShardLog::ReadWindow(
   for (const core::SegmentNo segment : window.segments) {
     parts.push_back(absl::Substitute(
         "SELECT $0, $1::bigint AS segment FROM $2 WHERE partition_id = $$1::bigint"
-        " AND seq >= $$2::bigint AND seq < $$3::bigint",
-        kMessageColumns, segment.value(), MessagesTable(shard_, segment)));
+        " AND seq >= $$2::bigint AND seq < $$3::bigint$3",
+        kMessageColumns, segment.value(), MessagesTable(shard_, segment),
+        NotSuperseded(segment, " AND ")));
   }
   // The size of a body is known without reading it, so what is over the limit is never fetched.
   const std::string sql = absl::Substitute(
@@ -454,8 +469,8 @@ absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadMessages(
   for (const core::SegmentNo segment : catalogue_.Holding(seqs)) {
     const std::string sql = absl::Substitute(
         "SELECT $0 FROM unnest($$1::bigint[], $$2::bigint[]) AS k(p, s)"
-        " JOIN $1 m ON m.partition_id = k.p AND m.seq = k.s",
-        kMessageColumns, MessagesTable(shard_, segment));
+        " JOIN $1 m ON m.partition_id = k.p AND m.seq = k.s$2",
+        kMessageColumns, MessagesTable(shard_, segment), NotSuperseded(segment, " AND ", "m."));
     WEIR_ASSIGN_OR_RETURN(
         const PgRows rows,
         Fail(session_->Query(sql,
@@ -469,20 +484,36 @@ absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadMessages(
   return messages;
 }
 
-absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadSegment(core::SegmentNo segment) {
+absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadSegment(core::SegmentNo segment,
+                                                                   size_t max_messages,
+                                                                   size_t max_bytes) {
   if (session_ == nullptr) return LogNotOpenError(shard_);
   if (!catalogue_.IsLive(segment)) return NoSuchSegmentError(shard_, segment);
+  const std::string sql = absl::Substitute(
+      "SELECT $0 FROM (SELECT r.*, row_number() OVER w AS nth,"
+      " sum(octet_length(body) + coalesce(octet_length(attributes), 0)) OVER w AS bytes"
+      " FROM (SELECT * FROM $1$2 ORDER BY partition_id, seq LIMIT $$1::bigint) r"
+      " WINDOW w AS (ORDER BY partition_id, seq ROWS UNBOUNDED PRECEDING)) s"
+      " WHERE bytes <= $$2::bigint OR nth = 1 ORDER BY partition_id, seq",
+      kMessageColumns, MessagesTable(shard_, segment), NotSuperseded(segment, " WHERE "));
+  WEIR_ASSIGN_OR_RETURN(
+      const PgRows rows,
+      Fail(session_->Query(sql, {EncodeInt64(static_cast<int64_t>(max_messages)),
+                                 EncodeInt64(static_cast<int64_t>(max_bytes))})));
   std::vector<StoredMessage> messages;
-  const std::string query =
-      absl::StrCat("SELECT ", kMessageColumns, " FROM ", MessagesTable(shard_, segment));
-  WEIR_RETURN_IF_ERROR(Fail(VisitRows(
-      query, kMessageColumnCount, [&](absl::Span<const PgField> row) -> absl::Status {
-        WEIR_ASSIGN_OR_RETURN(StoredMessage message, DecodeMessage(row, segment));
-        messages.push_back(std::move(message));
-        return absl::OkStatus();
-      })));
-  KeepNewest(messages);
+  for (int i = 0; i < rows.size(); ++i) {
+    WEIR_ASSIGN_OR_RETURN(StoredMessage message, DecodeMessage(rows.Row(i), segment));
+    messages.push_back(std::move(message));
+  }
   return messages;
+}
+
+std::string PgShardLog::NotSuperseded(core::SegmentNo segment, absl::string_view and_where,
+                                      absl::string_view alias) const {
+  const std::optional<CopiedTo> to = catalogue_.CopiedToOf(segment);
+  if (!to.has_value()) return "";
+  return absl::Substitute("$0($1partition_id, $1seq) > ($2, $3)", and_where, alias,
+                          to->partition.value(), to->seq.value());
 }
 
 // ---- Segments ----------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "libs/pg/pool.h"
+#include "services/queue/store/journal_reader.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -18,5 +19,6 @@ absl::Status ReadUntil(pg::Pool& pool, absl::Time deadline, pg::Pool::Work work)
 
 std::unique_ptr<RegistryStore> NewPgRegistryStore(std::shared_ptr<pg::Pool> pool);
 std::unique_ptr<LeaseStore> NewPgLeaseStore(std::shared_ptr<pg::Pool> pool);
+std::unique_ptr<JournalReader> NewPgJournalReader(std::shared_ptr<pg::Pool> pool);
 
 }  // namespace weir::queue::store

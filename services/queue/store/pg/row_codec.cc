@@ -192,7 +192,7 @@ class Writer {
 };
 
 void WriteMessage(Writer& out, const core::AppendMessage& row) {
-  const size_t start = out.StartRecord(kMessageColumnCount);
+  const size_t start = out.StartRecord(kAppendMessageColumnCount);
   const core::MessageMeta& meta = row.meta;
   out.Int64(row.log_no.value());
   out.Int64(row.partition.value());
@@ -214,6 +214,7 @@ void WriteMessage(Writer& out, const core::AppendMessage& row) {
   out.BytesOrNull(kText, content.dead_letter_source_arn);
   out.BytesOrNull(kBytea, content.attributes);
   out.Bytes(kText, content.body);
+  out.BytesOrNull(kText, row.consumer);
   out.EndRecord(start);
 }
 
@@ -231,6 +232,7 @@ void WriteEvent(Writer& out, const core::AppendEvent& row) {
   out.Int32(row.receive_count);
   out.Int16(static_cast<int16_t>(row.kind));
   out.Transfer(row.transfer);
+  out.BytesOrNull(kText, row.consumer);
   out.EndRecord(start);
 }
 
@@ -352,6 +354,7 @@ absl::StatusOr<core::AppendEvent> DecodeEvent(absl::Span<const PgField> f) {
   event.kind =
       static_cast<core::EventKind>(static_cast<int16_t>(Load16(f[6].data)));
   event.transfer = TransferAt(f, 7);
+  event.consumer = StringAt(f, 9);
   return event;
 }
 

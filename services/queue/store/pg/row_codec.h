@@ -40,8 +40,9 @@ struct PgField {
 
 // The columns that the decoders expect, in their order, as SQL.
 inline constexpr absl::string_view kEventColumns =
-    "log_no, partition_id, seq, at, visible_at, receive_count, kind, source_partition, source_seq";
-inline constexpr size_t kEventColumnCount = 9;
+    "log_no, partition_id, seq, at, visible_at, receive_count, kind, source_partition, source_seq, "
+    "consumer";
+inline constexpr size_t kEventColumnCount = 10;
 // What recovery needs. The message id only where there is a deduplication id: it is what a repeated send is answered with.
 inline constexpr absl::string_view kMetaColumns =
     "log_no, partition_id, seq, sent_at, visible_at, first_received_at, source_partition, source_seq, "
@@ -53,6 +54,12 @@ inline constexpr absl::string_view kMessageColumns =
     "receive_count, in_flight, message_id, message_group_id, deduplication_id, "
     "dead_letter_source_arn, attributes, body";
 inline constexpr size_t kMessageColumnCount = 16;
+// What an append writes: the message columns, and one that is read for traces only.
+inline constexpr absl::string_view kAppendMessageColumns =
+    "log_no, partition_id, seq, sent_at, visible_at, first_received_at, source_partition, source_seq, "
+    "receive_count, in_flight, message_id, message_group_id, deduplication_id, "
+    "dead_letter_source_arn, attributes, body, consumer";
+inline constexpr size_t kAppendMessageColumnCount = 17;
 
 // INTERNAL if the fields are not of these types.
 absl::StatusOr<int64_t> DecodeInt64(const PgField& field);

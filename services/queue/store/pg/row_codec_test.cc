@@ -52,7 +52,7 @@ TEST(RowCodec, AMessageIsARecordWithTypedColumns) {
   EncodeMessages(0x1234, absl::MakeConstSpan(&message, 1), out);
   EXPECT_EQ(Hex(out),
             "000000010000000000001234" "0000000100000001"  // one element
-            "000000c3" "00000010"                          // its bytes, its columns
+            "000000cb" "00000011"                          // its bytes, its columns
             "00000014" "00000008" "0000000000000001"
             "00000014" "00000008" "0000000000000002"
             "00000014" "00000008" "0000000000000003"
@@ -68,7 +68,8 @@ TEST(RowCodec, AMessageIsARecordWithTypedColumns) {
             "00000019" "ffffffff"
             "00000019" "ffffffff"
             "00000011" "ffffffff"
-            "00000019" "00000002" "6869");
+            "00000019" "00000002" "6869"
+            "00000019" "ffffffff");
 }
 
 TEST(RowCodec, AnEventIsARecordWithTypedColumns) {
@@ -79,12 +80,13 @@ TEST(RowCodec, AnEventIsARecordWithTypedColumns) {
                                 .receive_count = 4,
                                 .at = absl::FromUnixSeconds(946'684'800),
                                 .visible_at = absl::InfinitePast(),
-                                .transfer = core::TransferId{core::PartitionId(5), core::MessageSeq(6)}};
+                                .transfer = core::TransferId{core::PartitionId(5), core::MessageSeq(6)},
+                                .consumer = "ann"};
   std::string out;
   EncodeEvents(0x99, absl::MakeConstSpan(&event, 1), out);
   EXPECT_EQ(Hex(out),
             "000000010000000000000099" "0000000100000001"
-            "00000082" "00000009"
+            "0000008d" "0000000a"
             "00000014" "00000008" "0000000000000001"
             "00000014" "00000008" "0000000000000002"
             "00000014" "00000008" "0000000000000003"
@@ -93,7 +95,8 @@ TEST(RowCodec, AnEventIsARecordWithTypedColumns) {
             "00000017" "00000004" "00000004"
             "00000015" "00000002" "0006"
             "00000014" "00000008" "0000000000000005"
-            "00000014" "00000008" "0000000000000006");
+            "00000014" "00000008" "0000000000000006"
+            "00000019" "00000003" "616e6e");
 }
 
 TEST(RowCodec, TimesBeforeTheYear2000AndInfinities) {

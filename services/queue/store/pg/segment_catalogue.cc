@@ -25,6 +25,17 @@ void SegmentCatalogue::Retire(core::SegmentNo segment) {
   }
 }
 
+void SegmentCatalogue::NoteCopied(core::SegmentNo segment, CopiedTo to) {
+  for (CatalogueEntry& entry : entries_) {
+    if (entry.segment == segment) entry.copied_to = to;
+  }
+}
+
+std::optional<CopiedTo> SegmentCatalogue::CopiedToOf(core::SegmentNo segment) const {
+  const CatalogueEntry* entry = Find(segment);
+  return entry == nullptr ? std::nullopt : entry->copied_to;
+}
+
 void SegmentCatalogue::Remove(core::SegmentNo segment) {
   std::erase_if(entries_, [segment](const auto& entry) { return entry.segment == segment; });
 }

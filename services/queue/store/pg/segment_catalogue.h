@@ -15,12 +15,20 @@
 
 namespace weir::queue::store {
 
+// How far a segment was copied forward, in the order of (partition, seq).
+struct CopiedTo {
+  core::PartitionId partition;
+  core::MessageSeq seq;
+};
+
 struct CatalogueEntry {
   core::SegmentNo segment;
   core::LogNo first_log_no;
   core::MessageSeq lowest_seq;
   bool retired = false;
   int64_t rows = 0;
+  // The rows up to here are superseded, so no read shows them.
+  std::optional<CopiedTo> copied_to = std::nullopt;
 };
 
 class SegmentCatalogue {
@@ -36,9 +44,12 @@ class SegmentCatalogue {
 
   void Start(core::SegmentNo segment, core::LogNo first_log_no);
   void Retire(core::SegmentNo segment);
+  void NoteCopied(core::SegmentNo segment, CopiedTo to);
   void Remove(core::SegmentNo segment);
   bool Contains(core::SegmentNo segment) const { return Find(segment) != nullptr; }
   bool IsLive(core::SegmentNo segment) const;
+  // Unset also for a segment that is not there.
+  std::optional<CopiedTo> CopiedToOf(core::SegmentNo segment) const;
   // Oldest first.
   std::vector<core::SegmentNo> Live() const;
   std::vector<core::SegmentNo> Retired() const;

@@ -25,7 +25,8 @@ std::string SegmentsTable(core::ShardId shard) {
 
 std::string CreateShardSql(core::ShardId shard) {
   // `rows` is known once the segment is not the active one any more. `lowest_seq` is first_log_no, or less when older messages were
-  // copied into the segment: so a reader knows which segments can hold a seq.
+  // copied into the segment: so a reader knows which segments can hold a seq. The rows up to (copied_partition, copied_seq) have been
+  // copied forward, so they are superseded.
   return absl::Substitute(
       "CREATE SCHEMA $0;"
       "CREATE TABLE $1 ("
@@ -34,6 +35,8 @@ std::string CreateShardSql(core::ShardId shard) {
       " lowest_seq bigint NOT NULL,"
       " rows bigint,"
       " retired boolean NOT NULL DEFAULT false,"
+      " copied_partition bigint,"
+      " copied_seq bigint,"
       " started_at timestamptz NOT NULL DEFAULT clock_timestamp())",
       ShardSchema(shard), SegmentsTable(shard));
 }
@@ -57,7 +60,8 @@ std::string CreateSegmentSql(core::ShardId shard, core::SegmentNo segment) {
       " deduplication_id text,"
       " dead_letter_source_arn text,"
       " attributes bytea,"
-      " body text NOT NULL"
+      " body text NOT NULL,"
+      " consumer text"
       ") WITH (autovacuum_enabled = off, toast.autovacuum_enabled = off, fillfactor = 100);"
       "ALTER TABLE $0 ALTER body SET STORAGE EXTERNAL, ALTER attributes SET STORAGE EXTERNAL;"
       "CREATE INDEX ON $0 (partition_id, seq);"
@@ -70,7 +74,8 @@ std::string CreateSegmentSql(core::ShardId shard, core::SegmentNo segment) {
       " receive_count integer NOT NULL,"
       " kind smallint NOT NULL,"
       " source_partition bigint,"
-      " source_seq bigint"
+      " source_seq bigint,"
+      " consumer text"
       ") WITH (autovacuum_enabled = off, fillfactor = 100);",
       MessagesTable(shard, segment), EventsTable(shard, segment));
 }
@@ -118,7 +123,7 @@ std::string AppendSql(core::ShardId shard, core::Epoch epoch, core::SegmentNo se
   if (shape.messages) {
     absl::SubstituteAndAppend(
         &sql, ", m AS (INSERT INTO $0 ($1) SELECT u.* FROM fence, unnest($$$2::$0[]) u)", messages,
-        kMessageColumns, ++params);
+        kAppendMessageColumns, ++params);
   }
   if (shape.events) {
     absl::SubstituteAndAppend(
@@ -130,8 +135,13 @@ std::string AppendSql(core::ShardId shard, core::Epoch epoch, core::SegmentNo se
         &sql,
         ", c AS (UPDATE $0 s SET retired = s.retired OR s.segment = $$$2::bigint,"
         " lowest_seq = CASE s.segment WHEN $1 THEN least(s.lowest_seq, $$$3::bigint)"
-        " ELSE s.lowest_seq END FROM fence WHERE s.segment IN ($$$2::bigint, $1))",
-        SegmentsTable(shard), segment.value(), params + 1, params + 2);
+        " ELSE s.lowest_seq END,"
+        " copied_partition = CASE s.segment WHEN $$$4::bigint THEN $$$5::bigint"
+        " ELSE s.copied_partition END,"
+        " copied_seq = CASE s.segment WHEN $$$4::bigint THEN $$$6::bigint ELSE s.copied_seq END"
+        " FROM fence WHERE s.segment IN ($$$2::bigint, $1, $$$4::bigint))",
+        SegmentsTable(shard), segment.value(), params + 1, params + 2, params + 3, params + 4,
+        params + 5);
   }
   return absl::StrCat(sql, " SELECT count(*) FROM fence");
 }

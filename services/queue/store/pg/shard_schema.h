@@ -48,7 +48,8 @@ struct AppendShape {
 };
 // The fenced append, in one statement, so in one round trip and one transaction. Its answer is one bigint: 1, or 0 when fenced, and
 // then nothing was written. Parameters, numbered in this order, of what the shape has: the messages; the events; the segment that
-// retires or 0, and the lowest seq among the messages.
+// retires or 0, the lowest seq among the messages, and the segment that is being copied forward or 0, with the partition and the seq up
+// to which it is.
 std::string AppendSql(core::ShardId shard, core::Epoch epoch, core::SegmentNo segment,
                       AppendShape shape);
 
