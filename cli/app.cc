@@ -65,6 +65,7 @@ void BuildApp(CLI::App& app, Session& session) {
   AddUpCommand(app, session);
   AddQueueCommands(app, session);
   AddMessageCommands(app, session);
+  AddTraceCommand(app, session);
   AddRedriveCommands(app, session);
   AddFunctionCommands(app, session);
   AddRuntimeCommands(app, session);

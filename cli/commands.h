@@ -15,6 +15,8 @@ void AddUpCommand(CLI::App& app, Session& session);
 void AddLabCommand(CLI::App& app, Session& session);
 void AddQueueCommands(CLI::App& app, Session& session);
 void AddMessageCommands(CLI::App& app, Session& session);  // send, receive, ack, nack
+void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue
+void AddTraceCommand(CLI::App& app, Session& session);
 void AddRedriveCommands(CLI::App& app, Session& session);
 void AddFunctionCommands(CLI::App& app, Session& session);
 void AddRuntimeCommands(CLI::App& app, Session& session);

@@ -52,6 +52,18 @@ Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
   return document;
 }
 
+// A protobuf map has no order; the document has.
+Json AttributesJson(
+    const google::protobuf::Map<std::string, queue::v1::MessageAttributeValue>& attributes) {
+  Json document = Json::object();
+  const std::map<std::string, queue::v1::MessageAttributeValue> sorted(attributes.begin(),
+                                                                       attributes.end());
+  for (const auto& [name, value] : sorted) {
+    document[name] = {{"data_type", value.data_type()}, {"value", FormatAttributeValue(value)}};
+  }
+  return document;
+}
+
 }  // namespace
 
 Json ToJson(const queue::v1::Queue& queue) {
@@ -82,24 +94,43 @@ Json ToJson(const queue::v1::SentMessage& message) {
 }
 
 Json ToJson(const queue::v1::ReceivedMessage& message) {
-  Json attributes = Json::object();
-  // A protobuf map has no order; the document has.
-  const std::map<std::string, queue::v1::MessageAttributeValue> sorted(
-      message.message_attributes().begin(), message.message_attributes().end());
-  for (const auto& [name, value] : sorted) {
-    attributes[name] = {{"data_type", value.data_type()}, {"value", FormatAttributeValue(value)}};
-  }
   return {{"message_id", message.message_id()},
           {"receipt_handle", message.receipt_handle()},
           {"body", message.body()},
           {"md5_of_body", message.md5_of_body()},
-          {"message_attributes", attributes},
+          {"message_attributes", AttributesJson(message.message_attributes())},
           {"receive_count", message.receive_count()},
           {"sent_at", Time(message.has_sent_at(), message.sent_at())},
           {"first_received_at", Time(message.has_first_received_at(), message.first_received_at())},
           {"visible_at", Time(message.has_visible_at(), message.visible_at())},
           {"sender_id", OrNull(message.sender_id())},
           {"dead_letter_queue_source_arn", OrNull(message.dead_letter_queue_source_arn())}};
+}
+
+Json ToJson(const queue::v1::PeekedMessage& message) {
+  return {{"message_id", message.message_id()},
+          {"state", WithoutPrefix(queue::v1::MessageState_Name(message.state()), "MESSAGE_STATE_")},
+          {"body", message.body()},
+          {"body_bytes", message.body_bytes()},
+          {"message_attributes", AttributesJson(message.message_attributes())},
+          {"receive_count", message.receive_count()},
+          {"sent_at", Time(message.has_sent_at(), message.sent_at())},
+          {"first_received_at", Time(message.has_first_received_at(), message.first_received_at())},
+          {"visible_at", Time(message.has_visible_at(), message.visible_at())},
+          {"dead_letter_queue_source_arn", OrNull(message.dead_letter_queue_source_arn())},
+          {"message_group_id", OrNull(message.message_group_id())},
+          {"message_deduplication_id", OrNull(message.message_deduplication_id())},
+          {"sequence_number", OrNull(message.sequence_number())}};
+}
+
+Json ToJson(const queue::v1::TraceEvent& event) {
+  return {{"at", Time(event.has_at(), event.at())},
+          {"kind", WithoutPrefix(queue::v1::TraceEventKind_Name(event.kind()), "TRACE_EVENT_KIND_")},
+          {"queue_arn", event.queue_arn()},
+          {"receive_count", event.receive_count()},
+          {"visible_at", Time(event.has_visible_at(), event.visible_at())},
+          {"consumer", OrNull(event.consumer())},
+          {"peer_queue_arn", OrNull(event.peer_queue_arn())}};
 }
 
 Json ToJson(const queue::v1::MessageMoveTask& task) {

@@ -4,7 +4,9 @@
 
 #include "cli/output.h"
 #include "weir/queue/v1/message.pb.h"
+#include "weir/queue/v1/peek.pb.h"
 #include "weir/queue/v1/queue.pb.h"
+#include "weir/queue/v1/trace.pb.h"
 #include "weir/runner/v1/event_source_mapping.pb.h"
 #include "weir/runner/v1/function.pb.h"
 #include "weir/runner/v1/invocation.pb.h"
@@ -14,6 +16,8 @@ namespace weir::cli {
 Json ToJson(const queue::v1::Queue& queue);
 Json ToJson(const queue::v1::SentMessage& message);
 Json ToJson(const queue::v1::ReceivedMessage& message);
+Json ToJson(const queue::v1::PeekedMessage& message);
+Json ToJson(const queue::v1::TraceEvent& event);
 Json ToJson(const queue::v1::MessageMoveTask& task);
 Json ToJson(const runner::v1::Function& function);
 Json ToJson(const runner::v1::Runtime& runtime);

@@ -1,4 +1,4 @@
-// weir queue create|list|describe|update|delete|purge
+// weir queue create|list|describe|update|delete|purge, and peek (inspect_commands.cc)
 #include <map>
 #include <memory>
 #include <optional>
@@ -278,6 +278,7 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   const auto [purge, purge_options] =
       add_named("purge", "Remove every message of a queue", PurgeQueue, kQueueType);
   SetExamples(*purge, {"weir queue purge orders"});
+  AddPeekCommand(*queue, session);
 }
 
 }  // namespace weir::cli

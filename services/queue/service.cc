@@ -34,7 +34,8 @@ class Server final : public QueueServer {
         engine_({.replica = config.replica, .shards = config.shards, .lease_time = config.lease_time},
                 *store_.registry, *store_.leases, *store_.logs, SystemClock(), shard_metrics_),
         blocking_(kBlockingThreads, kBlockingQueueMax),
-        context_{engine_, blocking_, rpc_metrics_, SystemClock(), streams_, config.sqs_sixty_second_rules},
+        tracer_(*store_.journal),
+        context_{engine_, blocking_, rpc_metrics_, SystemClock(), streams_, tracer_, config.sqs_sixty_second_rules},
         service_(context_),
         collectable_(std::make_shared<QueueCollectable>(engine_, SystemClock())),
         server_({.address = config.listen}) {}
@@ -71,6 +72,7 @@ class Server final : public QueueServer {
   grpcx::OpenStreams streams_;
   engine::QueueEngine engine_;
   runtime::ThreadPool blocking_;
+  engine::Tracer tracer_;
   api::Context context_;
   api::QueueServiceImpl service_;
   std::shared_ptr<QueueCollectable> collectable_;

@@ -67,6 +67,30 @@ class CliTest : public testing::Test {
   std::unique_ptr<WeirUp> up_;
 };
 
+TEST_F(CliTest, PeekAndTraceTellWhereAMessageIs) {
+  EXPECT_EQ(Weir("queue create orders").exit_code, 0);
+  const std::string id = Json("send orders Order123 -a amount:Number=5")["message_id"];
+  EXPECT_EQ(Weir("send orders later --delay 5m").exit_code, 0);
+  const json all = Json("queue peek orders");
+  ASSERT_EQ(all["messages"].size(), 2u);
+  EXPECT_EQ(all["more"], false);
+  EXPECT_EQ(all["messages"][0]["state"], "READY");
+  EXPECT_EQ(all["messages"][0]["message_attributes"]["amount"]["value"], "5");
+  EXPECT_EQ(Json("queue peek orders --state delayed")["messages"][0]["body"], "later");
+  EXPECT_EQ(Json("queue peek orders --contains nowhere")["messages"].size(), 0u);
+  EXPECT_THAT(Weir("queue peek orders").out, HasSubstr("Order123"));
+  EXPECT_EQ(Weir("queue peek orders --state lost").exit_code, 2);
+  EXPECT_EQ(Weir("receive orders --delete").exit_code, 0);
+  const json events = Json("trace " + id)["events"];
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[0]["kind"], "SENT");
+  EXPECT_EQ(events[1]["kind"], "RECEIVED");
+  EXPECT_THAT(events[1]["consumer"].get<std::string>(), HasSubstr("127.0.0.1:"));
+  EXPECT_EQ(events[2]["kind"], "DELETED");
+  EXPECT_THAT(Weir("trace " + id).out, HasSubstr("deleted"));
+  EXPECT_THAT(Weir("trace 0f8fad5b-d9cb-469f-a165-70867728950e").err, HasSubstr("MESSAGE_DOES_NOT_EXIST"));
+}
+
 TEST_F(CliTest, MessagesSurviveARestart) {
   EXPECT_EQ(Weir("queue create orders").exit_code, 0);
   EXPECT_EQ(Weir("send orders Order123 -a amount:Number=5").exit_code, 0);

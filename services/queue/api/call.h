@@ -20,6 +20,7 @@
 #include "libs/runtime/thread_pool.h"
 #include "services/queue/core/decision.h"
 #include "services/queue/engine/queue_engine.h"
+#include "services/queue/engine/trace.h"
 #include "weir/queue/v1/queue.pb.h"
 
 namespace weir::queue::api {
@@ -31,6 +32,7 @@ struct Context {
   grpcx::RpcMetrics& metrics;
   const Clock& clock;
   grpcx::OpenStreams& streams;
+  engine::Tracer& tracer;
   // SQS's: a queue is purged once a minute at most, and its name can be taken again a minute after it was deleted.
   bool sixty_second_rules = false;
 };

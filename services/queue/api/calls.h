@@ -28,6 +28,7 @@ namespace weir::queue::api {
   X(ListMessageMoveTasks)        \
   X(CancelMessageMoveTask)       \
   X(PeekMessages)                \
+  X(TraceMessage)                \
   X(TagQueue)                    \
   X(UntagQueue)
 

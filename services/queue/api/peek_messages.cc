@@ -4,6 +4,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/util/time_util.h"
 #include "libs/grpcx/page_token.h"
 #include "services/queue/api/calls.h"
@@ -143,13 +144,19 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
     token_query_ = absl::StrCat("PeekMessages/", queue_->arn);
     WEIR_ASSIGN_OR_RETURN(const std::string after,
                           grpcx::ParsePageToken(request_.page_token(), token_query_));
+    return after.empty() ? absl::OkStatus() : GoOnAfter(after);
+  }
+
+  // "<index of the partition>/<seq>"
+  absl::Status GoOnAfter(absl::string_view key) {
+    const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(key, '/');
     int64_t seq = 0;
-    if (!after.empty() && !absl::SimpleAtoi(after, &seq)) {
+    if (!absl::SimpleAtoi(parts.first, &partition_) || !absl::SimpleAtoi(parts.second, &seq) ||
+        partition_ >= queue_->record.partitions.size()) {
       return MakeError(ErrorReason::kPageTokenInvalid,
                        "The page_token is not one that this queue's PeekMessages has answered.",
                        {{"field", "page_token"}});
     }
-    query_.partition = queue_->address.partition;
     query_.after = core::MessageSeq(seq);
     return absl::OkStatus();
   }
@@ -160,8 +167,10 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
   }
 
   void Ask() {
+    const core::PartitionAddress& address = queue_->record.partitions[partition_];
+    query_.partition = address.partition;
     query_.limit = HasFilter() ? kLookedAtOnce : page_size_ - response_.messages_size();
-    context_.engine.shard(queue_->address.shard)
+    context_.engine.shard(address.shard)
         .Ask(query_, [this](absl::StatusOr<engine::ShardAnswer> answer) {
           OnAnswer(std::move(answer));
         });
@@ -185,24 +194,28 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
       EncodePeeked(message, request_, queue_->record.name.account, out);
       bytes_ += out.ByteSizeLong();
       if (response_.messages_size() == page_size_ || bytes_ >= kPageBytes) {
-        const bool last = !answer_.looked_to.has_value() && &message == &answer_.messages.back();
-        return FinishPage(last ? std::nullopt : std::optional(message.seq));
+        const bool end = !answer_.looked_to.has_value() && &message == &answer_.messages.back();
+        return Advance(end ? std::nullopt : std::optional(message.seq)) ? FinishPage() : FinishLast();
       }
     }
-    if (!answer_.looked_to.has_value() || ++answers_ == kAnswersAPage) {
-      return FinishPage(answer_.looked_to);
-    }
-    query_.after = *answer_.looked_to;
+    if (!Advance(answer_.looked_to)) return FinishLast();
+    if (++answers_ == kAnswersAPage) return FinishPage();
     Ask();
   }
 
-  void FinishPage(std::optional<core::MessageSeq> after) {
-    if (after.has_value()) {
-      response_.set_next_page_token(
-          grpcx::FormatPageToken(absl::StrCat(after->value()), token_query_));
-    }
+  // `after`: where the partition goes on; unset: it ends here. False: so does the queue.
+  bool Advance(std::optional<core::MessageSeq> after) {
+    if (!after.has_value()) ++partition_;
+    query_.after = after.value_or(core::MessageSeq());
+    return partition_ < queue_->record.partitions.size();
+  }
+
+  void FinishPage() {
+    response_.set_next_page_token(grpcx::FormatPageToken(
+        absl::StrCat(partition_, "/", query_.after.value()), token_query_));
     Finish(absl::OkStatus());
   }
+  void FinishLast() { Finish(absl::OkStatus()); }
 
   void OnCancel() override { cancelled_.store(true); }
 
@@ -212,6 +225,7 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
   engine::QueueInfoPtr queue_;
   std::string token_query_;
   int32_t page_size_ = 0;
+  size_t partition_ = 0;  // of the queue's, which are shown one after the other
   engine::PeekQuery query_;
   engine::PeekAnswer answer_;
   int answers_ = 0;
