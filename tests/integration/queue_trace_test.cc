@@ -100,9 +100,8 @@ TEST_F(TraceTest, FollowsAMessageIntoADeadLetterQueueAndBack) {
     ASSERT_THAT(ReceiveWith(jobs, "visibility_timeout {}"), SizeIs(1));
     Receive(jobs);
     while (Counts(dead) != "1/0/0") std::this_thread::yield();
-    v1::StartMessageMoveTaskRequest move;
-    move.set_source_arn(Arn(dead));
-    Must(&Stub::StartMessageMoveTask, move);
+    Must(&Stub::StartMessageMoveTask, Proto<v1::StartMessageMoveTaskRequest>(
+                                          absl::StrCat("source { name: '", dead, "' }")));
     const auto back = Receive(jobs, 1, 20);
     ASSERT_THAT(back, SizeIs(1));
     ASSERT_TRUE(Delete(jobs, back[0].receipt_handle()).ok());
