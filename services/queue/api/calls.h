@@ -30,7 +30,8 @@ namespace weir::queue::api {
   X(PeekMessages)                \
   X(TraceMessage)                \
   X(TagQueue)                    \
-  X(UntagQueue)
+  X(UntagQueue)                  \
+  X(ListMessageGroups)
 
 #define WEIR_DECLARE_CALL(Name)                                                          \
   grpc::ServerUnaryReactor* Name(Context& context, grpc::CallbackServerContext* grpc_context, \
