@@ -1,5 +1,10 @@
 #include "services/queue/config.h"
 
+#include <limits.h>
+#include <unistd.h>
+
+#include <utility>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -13,7 +18,33 @@ absl::Status Invalid(absl::string_view field, absl::string_view value, absl::str
       absl::StrCat("Value \"", value, "\" for ", field, " is invalid: ", allowed, "."));
 }
 
+// "HOST", "PORT"; an address that is none has no port.
+std::pair<std::string, std::string> SplitAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  if (colon == std::string::npos) return {address, ""};
+  return {address.substr(0, colon), address.substr(colon + 1)};
+}
+
+std::string HostName() {
+  char name[HOST_NAME_MAX + 1] = {};
+  return gethostname(name, HOST_NAME_MAX) == 0 && name[0] != '\0' ? name : "localhost";
+}
+
 }  // namespace
+
+std::string Config::AdvertisedAddress(const std::string& bound) const {
+  if (!advertise.empty()) return advertise;
+  const auto [host, port] = SplitAddress(bound);
+  if (port == "0") return "";
+  const bool every = host == "0.0.0.0" || host == "[::]" || host == "*";
+  return absl::StrCat(every ? HostName() : host, ":", port);
+}
+
+std::string DefaultReplica(const std::string& listen) {
+  const std::string port = SplitAddress(listen).second;
+  // Two with picked ports on one host are told apart by their processes; a restart is a new replica then.
+  return absl::StrCat(HostName(), "-", port == "0" ? absl::StrCat("pid", getpid()) : port);
+}
 
 absl::Status Config::Validate() const {
   if (!absl::StrContains(listen, ':')) {

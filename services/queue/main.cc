@@ -35,18 +35,19 @@ int main(int argc, char** argv) {
   weir::runtime::BlockTerminationSignals();
   weir::queue::Config config;
   std::string metrics_listen = "127.0.0.1:7880";
-  int lease_seconds = 10;
+  int lease_seconds = static_cast<int>(absl::ToInt64Seconds(config.lease_time));
+  config.replica.clear();
 
   CLI::App app("Weir's queue service: durable queues on PostgreSQL, over gRPC.", "weir-queue");
   app.set_config("--config", "", "File with the flags of this help, NAME=VALUE a line");
   app.add_option("--listen", config.listen, "Address of the gRPC service; port 0: any free one")
       ->envname("WEIR_QUEUE_LISTEN")->capture_default_str();
-  app.add_option("--advertise", config.advertise, "Address at which peers reach it (default: as --listen)")
+  app.add_option("--advertise", config.advertise, "Address at which its peers reach it (default: as --listen, with this host's name for 0.0.0.0)")
       ->envname("WEIR_QUEUE_ADVERTISE");
   app.add_option("--database-url", config.database_url, "PostgreSQL, postgresql://USER@HOST/DATABASE")
       ->envname("WEIR_DATABASE_URL")->required();
-  app.add_option("--replica", config.replica, "Name of this replica, unique and stable over restarts")
-      ->envname("WEIR_REPLICA")->capture_default_str();
+  app.add_option("--replica", config.replica, "Name of this replica, unique and stable over restarts (default: HOST-PORT)")
+      ->envname("WEIR_REPLICA");
   app.add_option("--shards", config.shards, "Shards, when the store is created")
       ->envname("WEIR_QUEUE_SHARDS")->capture_default_str();
   app.add_option("--lease-seconds", lease_seconds, "How long a replica that went silent keeps its shards")
@@ -58,5 +59,6 @@ int main(int argc, char** argv) {
       ->envname("WEIR_METRICS_LISTEN")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   config.lease_time = absl::Seconds(lease_seconds);
+  if (config.replica.empty()) config.replica = weir::queue::DefaultReplica(config.listen);
   return Serve(config, metrics_listen);
 }

@@ -85,7 +85,7 @@ std::vector<prometheus::MetricFamily> QueueCollectable::Collect() const {
   auto expired = Family("weir_queue_expired_total", "Messages whose retention ended",
                         MetricType::Counter);
   const absl::Time now = clock_.Now();
-  for (const auto& [queue, stats] : engine_.AllStats()) {
+  for (const auto& [queue, stats] : engine_.LocalStats()) {
     AddSample(messages, *queue, static_cast<double>(stats.ready), "ready");
     AddSample(messages, *queue, static_cast<double>(stats.in_flight), "in_flight");
     AddSample(messages, *queue, static_cast<double>(stats.delayed), "delayed");

@@ -1,6 +1,8 @@
 #include "services/queue/api/call.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/mutex.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/validation.h"
 
@@ -12,7 +14,7 @@ class BlockingCall final : public grpcx::UnaryCall {
   BlockingCall(Context& context, grpc::CallbackServerContext* grpc_context,
                absl::string_view method, std::function<absl::Status(absl::Time)> work)
       : UnaryCall(grpc_context, context.metrics.Method(method)), work_(std::move(work)) {
-    const bool posted = context.blocking.Post([this] { Finish(work_(deadline())); });
+    const bool posted = context.blocking.Post([this, &context] { Finish(Work(context)); });
     if (!posted) {
       Finish(MakeError(ErrorReason::kOverloaded,
                        "Too many calls that create, change or list queues are waiting; slow down "
@@ -21,6 +23,17 @@ class BlockingCall final : public grpcx::UnaryCall {
   }
 
  private:
+  absl::Status Work(Context& context) {
+    absl::Status status = work_(deadline());
+    const ErrorReason reason = ReasonOf(status);
+    if (reason != ErrorReason::kQueueDoesNotExist && reason != ErrorReason::kResourceNotFound) return status;
+    auto looked = std::make_shared<Notification>();
+    const bool looks =
+        context.engine.RefreshForUnknownQueue([looked](const absl::Status&) { looked->Notify(); });
+    if (!looks || !looked->WaitForNotificationWithTimeout(deadline() - absl::Now())) return status;
+    return work_(deadline());
+  }
+
   const std::function<absl::Status(absl::Time)> work_;
 };
 

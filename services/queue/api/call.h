@@ -49,7 +49,24 @@ absl::StatusOr<Expected> TakeReply(core::Reply reply) {
   return std::get<Expected>(std::move(reply));
 }
 
-// Runs `work` on the pool of blocking threads and finishes with its status. For the calls about queues rather than messages.
+// Begins a call that never blocks: `submit` hands it to its shard. If the queue is not known here and another replica may have made
+// it, once more after the list of queues was read anew, on another thread. `finish` is called with what `submit` could not do.
+template <typename Submit, typename Finish>
+void Begin(Context& context, Submit submit, Finish finish) {
+  const absl::Status status = submit();
+  if (status.ok()) return;
+  if (ReasonOf(status) == ErrorReason::kQueueDoesNotExist &&
+      context.engine.RefreshForUnknownQueue([submit, finish, status](const absl::Status& refreshed) mutable {
+        const absl::Status again = refreshed.ok() ? submit() : status;
+        if (!again.ok()) finish(again);
+      })) {
+    return;
+  }
+  finish(status);
+}
+
+// Runs `work` on the pool of blocking threads and finishes with its status. For the calls about queues rather than messages. When it
+// does not find a queue that another replica may have made, it runs once more after the list of queues was read anew.
 grpc::ServerUnaryReactor* RunBlocking(Context& context, grpc::CallbackServerContext* grpc_context,
                                       absl::string_view method,
                                       std::function<absl::Status(absl::Time deadline)> work);

@@ -9,7 +9,9 @@ class ChangeMessageVisibilityCall final : public grpcx::UnaryCall {
   ChangeMessageVisibilityCall(Context& context, grpc::CallbackServerContext* grpc_context,
                               const v1::ChangeMessageVisibilityRequest& request)
       : UnaryCall(grpc_context, context.metrics.Method("ChangeMessageVisibility")) {
-    if (absl::Status status = Submit(context, request); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request] { return Submit(context, request); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

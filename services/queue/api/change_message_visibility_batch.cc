@@ -14,7 +14,9 @@ class ChangeMessageVisibilityBatchCall final : public grpcx::UnaryCall {
                                    v1::ChangeMessageVisibilityBatchResponse& response)
       : UnaryCall(grpc_context, context.metrics.Method("ChangeMessageVisibilityBatch")),
         response_(response) {
-    if (absl::Status status = Submit(context, request); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request] { return Submit(context, request); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

@@ -10,7 +10,9 @@ class DeleteMessageCall final : public grpcx::UnaryCall {
   DeleteMessageCall(Context& context, grpc::CallbackServerContext* grpc_context,
                     const v1::DeleteMessageRequest& request)
       : UnaryCall(grpc_context, context.metrics.Method("DeleteMessage")) {
-    if (absl::Status status = Submit(context, request); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request] { return Submit(context, request); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

@@ -12,7 +12,9 @@ class DeleteMessageBatchCall final : public grpcx::UnaryCall {
                          const v1::DeleteMessageBatchRequest& request,
                          v1::DeleteMessageBatchResponse& response)
       : UnaryCall(grpc_context, context.metrics.Method("DeleteMessageBatch")), response_(response) {
-    if (absl::Status status = Submit(context, request); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request] { return Submit(context, request); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

@@ -126,11 +126,14 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
         context_(context),
         request_(request),
         response_(response) {
-    if (absl::Status status = Prepare(); !status.ok()) {
-      Finish(status);
-    } else {
-      Ask();
-    }
+    Begin(
+        context,
+        [this] {
+          const absl::Status prepared = Prepare();
+          if (prepared.ok()) Ask();
+          return prepared;
+        },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:
@@ -171,7 +174,7 @@ class PeekMessagesCall final : public grpcx::UnaryCall {
     query_.partition = address.partition;
     query_.limit = HasFilter() ? kLookedAtOnce : page_size_ - response_.messages_size();
     context_.engine.shard(address.shard)
-        .Ask(query_, [this](absl::StatusOr<engine::ShardAnswer> answer) {
+        .Query(query_, deadline(), [this](absl::StatusOr<engine::ShardAnswer> answer) {
           OnAnswer(std::move(answer));
         });
   }

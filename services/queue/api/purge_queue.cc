@@ -15,7 +15,9 @@ class PurgeQueueCall final : public grpcx::UnaryCall {
   PurgeQueueCall(Context& context, grpc::CallbackServerContext* grpc_context,
                  const v1::PurgeQueueRequest& request, v1::PurgeQueueResponse& response)
       : UnaryCall(grpc_context, context.metrics.Method("PurgeQueue")) {
-    if (absl::Status status = Submit(context, request, response); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request, &response] { return Submit(context, request, response); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

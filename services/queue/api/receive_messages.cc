@@ -25,7 +25,9 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
         request_(request),
         response_(response),
         consumer_(grpcx::PeerName(grpc_context->peer())) {
-    if (absl::Status status = Submit(); !status.ok()) Finish(status);
+    Begin(
+        context, [this] { return std::exchange(tried_, true) ? SubmitAgain() : Submit(); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:
@@ -39,6 +41,16 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
     // The reply may have come already; gRPC keeps this object until the handler has returned.
     id_ = id;
     return absl::OkStatus();
+  }
+
+  // After the queue was looked for. The handler has returned, so nothing may be touched after the submit: this receive cannot be
+  // cancelled, but gives its messages back if its client is gone.
+  absl::Status SubmitAgain() {
+    WEIR_ASSIGN_OR_RETURN(queue_, FindQueue(context_, request_.queue()));
+    WEIR_ASSIGN_OR_RETURN(core::Receive receive, Command());
+    return Shard()
+        .Submit(std::move(receive), [this](core::Reply reply) { return OnReply(std::move(reply)); })
+        .status();
   }
 
   absl::StatusOr<core::Receive> Command() const {
@@ -68,7 +80,7 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
                                                 absl::ZeroDuration(), kMaxWait,
                                                 /*whole_seconds=*/false));
     }
-    if (wait > absl::ZeroDuration()) receive.wait_until = Shard().Now() + wait;
+    if (wait > absl::ZeroDuration()) receive.wait_until = context_.engine.Now() + wait;
     return receive;
   }
 
@@ -113,13 +125,14 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
     if (id_ != core::RequestId()) Shard().Cancel(queue_->address.partition, id_);
   }
 
-  engine::ShardEngine& Shard() const { return context_.engine.shard(queue_->address.shard); }
+  engine::ShardHandle Shard() const { return context_.engine.shard(queue_->address.shard); }
 
   Context& context_;
   const v1::ReceiveMessagesRequest& request_;
   v1::ReceiveMessagesResponse& response_;
   const std::string consumer_;
   engine::QueueInfoPtr queue_;
+  bool tried_ = false;
   core::RequestId id_;
   std::atomic<bool> cancelled_{false};
 };

@@ -9,7 +9,9 @@ class SendMessageCall final : public grpcx::UnaryCall {
   SendMessageCall(Context& context, grpc::CallbackServerContext* grpc_context,
                   const v1::SendMessageRequest& request, v1::SendMessageResponse& response)
       : UnaryCall(grpc_context, context.metrics.Method("SendMessage")) {
-    if (absl::Status status = Submit(context, request, response); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request, &response] { return Submit(context, request, response); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

@@ -14,7 +14,9 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
                        const v1::SendMessageBatchRequest& request,
                        v1::SendMessageBatchResponse& response)
       : UnaryCall(grpc_context, context.metrics.Method("SendMessageBatch")) {
-    if (absl::Status status = Submit(context, request, response); !status.ok()) Finish(status);
+    Begin(
+        context, [this, &context, &request, &response] { return Submit(context, request, response); },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

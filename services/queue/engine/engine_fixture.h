@@ -46,12 +46,12 @@ class EngineTest : public testing::Test {
         .value();
   }
 
-  ShardEngine& Shard(const QueueInfo& queue) { return engine_->shard(queue.address.shard); }
+  ShardEngine& Shard(const QueueInfo& queue) { return engine_->local(queue.address.shard); }
 
   std::future<core::Reply> Submit(const QueueInfo& queue, core::Command command) {
     auto promise = std::make_shared<std::promise<core::Reply>>();
     std::future<core::Reply> future = promise->get_future();
-    const auto submitted = Shard(queue).Submit(std::move(command), [promise](core::Reply reply) {
+    const auto submitted = engine_->shard(queue.address.shard).Submit(std::move(command), [promise](core::Reply reply) {
       promise->set_value(std::move(reply));
       return true;
     });
@@ -71,7 +71,7 @@ class EngineTest : public testing::Test {
                                absl::Duration wait = absl::ZeroDuration()) {
     core::Receive receive{.partition = queue.address.partition, .config = queue.config,
                           .max_messages = max};
-    if (wait > absl::ZeroDuration()) receive.wait_until = Shard(queue).Now() + wait;
+    if (wait > absl::ZeroDuration()) receive.wait_until = engine_->Now() + wait;
     return receive;
   }
 

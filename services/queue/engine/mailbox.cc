@@ -21,6 +21,7 @@ Mailbox::PutResult Mailbox::PutInternal(Mail& mail) {
 
 Mailbox::PutResult Mailbox::PutLocked(Mail& mail) {
   if (!open_) return PutResult::kClosed;
+  if (items_.empty()) waiting_since_ = clock_.Monotonic();
   bytes_ += mail.bytes;
   items_.push_back(std::move(mail));
   // The shard's thread looks again by itself when a commit ends; only a sleeping one costs a system call.
@@ -57,6 +58,12 @@ void Mailbox::Wake() {
   MutexLock lock(&mu_);
   woken_ = true;
   arrived_.Signal();
+}
+
+Mailbox::Waiting Mailbox::Look() {
+  MutexLock lock(&mu_);
+  if (items_.empty()) return {};
+  return {.items = items_.size(), .oldest = clock_.Monotonic() - waiting_since_};
 }
 
 void Mailbox::Open() {

@@ -26,6 +26,7 @@ struct Mail {
   core::Command command;
   ReplySink sink;  // null: nobody waits for a reply
   size_t bytes = 0;
+  bool from_peer = false;  // another replica submitted it for a client of its own
 };
 
 class Mailbox {
@@ -46,6 +47,13 @@ class Mailbox {
   // Ends a Take that waits, or the next one.
   void Wake();
 
+  // What waits: how much, and for how long at most.
+  struct Waiting {
+    size_t items = 0;
+    absl::Duration oldest;
+  };
+  Waiting Look();
+
   // A closed mailbox refuses mail. Closing gives out what was in it.
   void Open();
   std::vector<Mail> Close();
@@ -60,6 +68,8 @@ class Mailbox {
   CondVar arrived_;
   std::vector<Mail> items_ ABSL_GUARDED_BY(mu_);
   size_t bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  // Not later than the oldest item came; monotonic.
+  absl::Duration waiting_since_ ABSL_GUARDED_BY(mu_);
   bool open_ ABSL_GUARDED_BY(mu_) = false;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;
   bool waiting_ ABSL_GUARDED_BY(mu_) = false;

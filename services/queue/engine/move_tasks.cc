@@ -145,7 +145,7 @@ void MoveTasks::Run(std::shared_ptr<Task> task) {
 }
 
 absl::Status MoveTasks::MoveLots(Task& task) {
-  ShardEngine& shard = shards_(task.source->address.shard);
+  ShardEngine& shard = shards_.local(task.source->address.shard);
   int64_t to_move = 0;
   WEIR_RETURN_IF_ERROR(shard.Inspect([&](const core::ShardState& state) {
     to_move = state.Stats(task.source->address.partition).ready;
@@ -186,7 +186,7 @@ absl::StatusOr<int32_t> MoveTasks::MoveLot(Task& task, int32_t limit) {
     ended_before = task.ended;
   }
   WEIR_RETURN_IF_ERROR(
-      shards_(task.source->address.shard)
+      shards_.local(task.source->address.shard)
           .SubmitInternal(core::TakeForRedrive{task.source->address.partition, task.source->config,
                                                limit},
                           [answer](core::Reply reply) {

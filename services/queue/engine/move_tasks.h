@@ -40,8 +40,8 @@ struct MoveTaskStatus {
 class MoveTasks {
  public:
   // References must outlive this.
-  MoveTasks(Transfers& transfers, Transfers::ShardLookup shards, const Clock& clock)
-      : transfers_(transfers), shards_(std::move(shards)), clock_(clock) {}
+  MoveTasks(Transfers& transfers, ShardRouter& shards, const Clock& clock)
+      : transfers_(transfers), shards_(shards), clock_(clock) {}
   ~MoveTasks() { Stop(); }
 
   // Starts moving; the id is the answer. MOVE_TASK_ALREADY_RUNNING. That the queues fit together is the caller's to check.
@@ -65,7 +65,7 @@ class MoveTasks {
 
   // Constant after construction.
   Transfers& transfers_;
-  const Transfers::ShardLookup shards_;
+  ShardRouter& shards_;
   const Clock& clock_;
 
   mutable Mutex mu_;

@@ -7,6 +7,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/observe/log.h"
+#include "services/queue/store/store_errors.h"
 
 namespace weir::queue::engine {
 namespace {
@@ -16,18 +17,28 @@ constexpr absl::Duration kReportEvery = absl::Seconds(5);
 // Numbers are worth a wait of so much; a shard that answers later has a store in trouble.
 constexpr absl::Duration kStatsWait = absl::Seconds(5);
 constexpr absl::Duration kAllStatsWait = absl::Seconds(2);
+constexpr absl::Duration kLoadWait = absl::Seconds(1);
+// How long a change of a queue waits for the other replicas to know it. One that cannot be reached for so long finds out by itself.
+constexpr absl::Duration kAnnounceWait = absl::Seconds(1);
+// A hand-over takes milliseconds; what has not ended by then is stopped.
+constexpr absl::Duration kLeaveWait = absl::Seconds(5);
+// Beyond its lease, which a dead owner keeps: the time to find that out and to read the shard.
+constexpr absl::Duration kHoldBeyondLease = absl::Seconds(5);
+// Reads of the list of queues that somebody asked for have at least this distance.
+constexpr absl::Duration kReadDistance = absl::Milliseconds(50);
 
 }  // namespace
 
 QueueEngine::QueueEngine(EngineOptions options, store::RegistryStore& registry_store,
                          store::LeaseStore& leases, store::ShardLogFactory& logs,
-                         const Clock& clock, EngineMetrics& metrics)
+                         const Clock& clock, EngineMetrics& metrics, Peers* peers)
     : options_(std::move(options)),
       registry_store_(registry_store),
       leases_(leases),
       logs_(logs),
       clock_(clock),
-      metrics_(metrics) {}
+      metrics_(metrics),
+      peers_(peers) {}
 
 QueueEngine::~QueueEngine() { Stop(); }
 
@@ -37,31 +48,44 @@ absl::Status QueueEngine::Start(std::string address, absl::Time deadline) {
   registry_ = std::make_unique<Registry>(registry_store_, shard_count);
   WEIR_RETURN_IF_ERROR(registry_->Load(deadline));
   lease_keeper_ = std::make_unique<LeaseKeeper>(leases_, options_.replica, options_.lease_time, clock_);
-  WEIR_RETURN_IF_ERROR(lease_keeper_->Start(std::move(address), deadline));
 
-  const auto lookup = [this](core::ShardId id) -> ShardEngine& { return shard(id); };
-  transfers_ = std::make_unique<Transfers>(*registry_, lookup);
-  move_tasks_ = std::make_unique<MoveTasks>(*transfers_, lookup, clock_);
+  router_ = std::make_shared<ShardRouter>(
+      RouterOptions{.replica = options_.replica, .hold_time = options_.lease_time + kHoldBeyondLease},
+      *this, peers_, clock_);
+  transfers_ = std::make_unique<Transfers>(*registry_, *router_);
+  move_tasks_ = std::make_unique<MoveTasks>(*transfers_, *router_, clock_);
   for (int i = 0; i < shard_count; ++i) {
     shards_.push_back(std::make_unique<ShardEngine>(core::ShardId(i), options_.replica,
                                                     options_.shard, leases_, logs_, *this, clock_,
                                                     metrics_));
+    router_->AddShard(*shards_.back());
   }
+  placement_ = std::make_unique<Placement>(options_.replica, options_.lease_time, leases_, *router_, peers_);
   registry_->OnConfigChange([this](const QueueInfo& queue) {
-    // Refused while the shard is not served: it asks ConfigOf itself before it is.
-    (void)shard(queue.address.shard)
+    // Refused while the shard is not served here: whoever serves it asks ConfigOf itself before it does, and hears of later changes.
+    (void)local(queue.address.shard)
         .SubmitInternal(core::Configure{queue.address.partition, queue.config}, nullptr);
   });
-  registry_->OnDisappearance([this](const QueueInfo& queue) { DropPartition(queue, nullptr); });
-  for (const auto& shard : shards_) shard->Start();
+  registry_->OnDisappearance([this](const QueueInfo& queue) {
+    (void)local(queue.address.shard)
+        .SubmitInternal(core::DropPartition{queue.address.partition}, nullptr);
+  });
+  registry_->OnChange([this](absl::Time change_deadline) { AnnounceChange(change_deadline); });
+  // From here on peers may come.
+  WEIR_RETURN_IF_ERROR(lease_keeper_->Start(std::move(address), deadline));
+  WEIR_RETURN_IF_ERROR(placement_->Start(deadline));
   refresher_ = std::thread([this] { KeepRefreshing(); });
   return AwaitShards(deadline);
+}
+
+absl::Status QueueEngine::AdvertiseAt(std::string address, absl::Time deadline) {
+  return lease_keeper_->AdvertiseAt(std::move(address), deadline);
 }
 
 absl::Status QueueEngine::AwaitShards(absl::Time deadline) {
   absl::Time report = absl::Now() + kReportEvery;
   for (const auto& shard : shards_) {
-    while (true) {
+    while (!placement_->IsElsewhere(shard->shard())) {
       const absl::Time now = absl::Now();
       // Once the deadline is over, a shard that is still read is looked at from time to time.
       if (shard->AwaitServing(std::min(report, std::max(deadline, now + kReportEvery / 10)))) break;
@@ -85,24 +109,82 @@ void QueueEngine::KeepRefreshing() {
   while (true) {
     {
       MutexLock lock(&refresher_mu_);
-      if (refresher_mu_.AwaitWithTimeout([this] { return refresher_stopping_; }, period)) return;
+      const auto wanted = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresher_mu_) {
+        return refresher_stopping_ || read_requested_;
+      };
+      refresher_mu_.AwaitWithTimeout(wanted, period);
+      if (refresher_stopping_) return;
+      read_requested_ = false;
     }
     const absl::Status refreshed = registry_->Refresh(absl::Now() + period);
     if (!refreshed.ok()) {
       observe::Log(observe::Level::kWarning, "queues not refreshed", {{"error", refreshed.ToString()}});
     }
+    const int64_t done = refreshed.ok() ? registry_->last_read_done() : registry_->last_read_begun();
+    std::vector<ReadWaiter> ready;
+    {
+      MutexLock lock(&refresher_mu_);
+      for (ReadWaiter& waiter : std::exchange(read_waiters_, {})) {
+        (waiter.after < done ? ready : read_waiters_).push_back(std::move(waiter));
+      }
+      read_requested_ = read_requested_ || !read_waiters_.empty();
+    }
+    for (ReadWaiter& waiter : ready) waiter.done(refreshed);
+    router_->RegistryWasRead();
+    MutexLock lock(&refresher_mu_);
+    refresher_mu_.AwaitWithTimeout(
+        [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(refresher_mu_) { return refresher_stopping_; },
+        kReadDistance);
   }
 }
 
+void QueueEngine::Leave() {
+  if (left_.exchange(true) || router_ == nullptr) return;
+  move_tasks_->Stop();
+  router_->EndReceives();
+  const std::vector<store::ReplicaRecord> others = placement_->LivePeers();
+  if (peers_ != nullptr && std::any_of(others.begin(), others.end(),
+                                       [](const auto& other) { return !other.leaving; })) {
+    // First in the store, so that nobody takes this replica for one that is to have shards.
+    const absl::Status told = lease_keeper_->Leave(absl::Now() + kLeaveWait / 5);
+    if (!told.ok()) {
+      observe::Log(observe::Level::kWarning, "the store was not told that this replica leaves",
+                   {{"error", told.ToString()}});
+    }
+    placement_->Leave();
+    AwaitIdle(absl::Now() + kLeaveWait);
+  }
+  for (const auto& shard : shards_) shard->Stop();
+}
+
+void QueueEngine::AwaitIdle(absl::Time deadline) {
+  MutexLock lock(&idle_mu_);
+  idle_mu_.AwaitWithDeadline(
+      [this] {
+        return std::all_of(shards_.begin(), shards_.end(),
+                           [](const auto& shard) { return shard->IsIdle(); });
+      },
+      deadline);
+}
+
 void QueueEngine::Stop() {
+  Leave();
   {
     MutexLock lock(&refresher_mu_);
     refresher_stopping_ = true;
   }
   if (refresher_.joinable()) refresher_.join();
-  if (move_tasks_ != nullptr) move_tasks_->Stop();
-  for (const auto& shard : shards_) shard->Stop();
+  if (placement_ != nullptr) placement_->Stop();
+  if (router_ != nullptr) router_->Stop();
   if (lease_keeper_ != nullptr) lease_keeper_->Stop();
+  std::vector<ReadWaiter> waiting;
+  {
+    MutexLock lock(&refresher_mu_);
+    waiting.swap(read_waiters_);
+  }
+  for (ReadWaiter& waiter : waiting) {
+    waiter.done(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
+  }
 }
 
 absl::Status QueueEngine::DeleteQueue(const QueueInfo& queue, absl::Time deadline) {
@@ -120,50 +202,159 @@ absl::Status QueueEngine::DeleteQueue(const QueueInfo& queue, absl::Time deadlin
 }
 
 bool QueueEngine::DropPartition(const QueueInfo& queue, std::shared_ptr<Notification> done) {
-  ReplySink sink;
-  if (done != nullptr) {
-    // Also a reply that says the shard was lost will do: then every waiting receive was answered, and the next owner finds by
-    // ConfigOf that the queue is gone. So it is when the command is refused.
-    sink = [done](const core::Reply&) {
-      done->Notify();
-      return true;
-    };
-  }
+  // Also a reply that says the shard was lost will do: then every waiting receive was answered, and the next owner finds by
+  // ConfigOf that the queue is gone. So it is when the command is refused.
   return shard(queue.address.shard)
-      .SubmitInternal(core::DropPartition{queue.address.partition}, std::move(sink))
+      .SubmitInternal(core::DropPartition{queue.address.partition},
+                      [done](const core::Reply&) {
+                        done->Notify();
+                        return true;
+                      })
       .ok();
+}
+
+void QueueEngine::AnnounceChange(absl::Time deadline) {
+  const std::vector<store::ReplicaRecord> others = placement_->LivePeers();
+  if (peers_ == nullptr || others.empty()) return;
+  const absl::Time until = std::min(deadline, absl::Now() + kAnnounceWait);
+  const absl::StatusOr<int64_t> version = registry_store_.Version(until);
+  if (!version.ok()) return;  // They find out by themselves within a third of the lease.
+  int64_t known = announced_version_.load();
+  while (known < *version && !announced_version_.compare_exchange_weak(known, *version)) {
+  }
+  struct Waiting {
+    Mutex mu;
+    size_t left ABSL_GUARDED_BY(mu) = 0;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  {
+    MutexLock lock(&waiting->mu);
+    waiting->left = others.size();
+  }
+  for (const store::ReplicaRecord& other : others) {
+    peers_->Announce(other.address, *version, until, [waiting, name = other.replica](absl::Status told) {
+      if (!told.ok()) {
+        observe::Log(observe::Level::kInfo, "a replica was not told of a change of queues",
+                     {{"replica", name}, {"error", told.ToString()}});
+      }
+      MutexLock lock(&waiting->mu);
+      --waiting->left;
+    });
+  }
+  MutexLock lock(&waiting->mu);
+  waiting->mu.AwaitWithDeadline(
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(waiting->mu) { return waiting->left == 0; }, until);
+}
+
+bool QueueEngine::RefreshForUnknownQueue(DoneSink done) {
+  if (peers_ == nullptr || placement_->LivePeers().empty()) return false;
+  MutexLock lock(&refresher_mu_);
+  if (refresher_stopping_) return false;
+  read_waiters_.push_back({.after = registry_->last_read_begun(), .done = std::move(done)});
+  read_requested_ = true;
+  return true;
+}
+
+absl::StatusOr<ShardAnswer> QueueEngine::AskAndWait(core::ShardId shard, ShardQuery query,
+                                                    absl::Time deadline) {
+  struct Waiting {
+    Notification done;
+    absl::StatusOr<ShardAnswer> answer;
+  };
+  auto waiting = std::make_shared<Waiting>();
+  this->shard(shard).Query(std::move(query), deadline, [waiting](absl::StatusOr<ShardAnswer> answer) {
+    waiting->answer = std::move(answer);
+    waiting->done.Notify();
+  });
+  if (!waiting->done.WaitForNotificationWithTimeout(deadline - absl::Now())) {
+    return MakeError(ErrorReason::kStoreUnavailable,
+                     absl::StrCat("Shard ", shard.value(),
+                                  " waits for the store longer than this call can; try again."));
+  }
+  return std::move(waiting->answer);
 }
 
 absl::StatusOr<core::PartitionStats> QueueEngine::Stats(const QueueInfo& queue,
                                                         absl::Time deadline) {
-  core::PartitionStats stats;
-  WEIR_RETURN_IF_ERROR(shard(queue.address.shard)
-                           .Inspect(
-                               [&](const core::ShardState& state) {
-                                 stats = state.Stats(queue.address.partition);
-                               },
-                               std::min(deadline, absl::Now() + kStatsWait)));
-  return stats;
+  WEIR_ASSIGN_OR_RETURN(ShardAnswer answer,
+                        AskAndWait(queue.address.shard, StatsQuery{{queue.address.partition}},
+                                   std::min(deadline, absl::Now() + kStatsWait)));
+  return std::get<StatsAnswer>(answer).stats.at(0);
 }
 
-std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> QueueEngine::AllStats() {
+absl::StatusOr<std::vector<core::PartitionStats>> QueueEngine::Stats(
+    absl::Span<const QueueInfoPtr> queues, absl::Time deadline) {
+  deadline = std::min(deadline, absl::Now() + kStatsWait);
+  std::vector<std::vector<size_t>> by_shard(shards_.size());
+  for (size_t i = 0; i < queues.size(); ++i) {
+    by_shard[static_cast<size_t>(queues[i]->address.shard.value())].push_back(i);
+  }
+  std::vector<core::PartitionStats> all(queues.size());
+  for (size_t shard = 0; shard < by_shard.size(); ++shard) {
+    if (by_shard[shard].empty()) continue;
+    StatsQuery query;
+    for (const size_t i : by_shard[shard]) query.partitions.push_back(queues[i]->address.partition);
+    WEIR_ASSIGN_OR_RETURN(ShardAnswer answer, AskAndWait(core::ShardId(static_cast<int32_t>(shard)),
+                                                         std::move(query), deadline));
+    auto& stats = std::get<StatsAnswer>(answer).stats;
+    for (size_t i = 0; i < by_shard[shard].size(); ++i) all[by_shard[shard][i]] = stats.at(i);
+  }
+  return all;
+}
+
+std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> QueueEngine::LocalStats() {
   std::vector<std::vector<QueueInfoPtr>> by_shard(shards_.size());
   for (QueueInfoPtr& queue : registry_->All()) {
-    by_shard[queue->address.shard.value()].push_back(std::move(queue));
+    by_shard[static_cast<size_t>(queue->address.shard.value())].push_back(std::move(queue));
   }
   std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> all;
   const absl::Time deadline = absl::Now() + kAllStatsWait;
   for (size_t i = 0; i < shards_.size(); ++i) {
     // A shard that is not served has no numbers; a scrape shows the others.
-    (void)shards_[i]->Inspect(
-        [&](const core::ShardState& state) {
-          for (const QueueInfoPtr& queue : by_shard[i]) {
-            all.emplace_back(queue, state.Stats(queue->address.partition));
-          }
-        },
-        deadline);
+    if (!shards_[i]->IsServing() || by_shard[i].empty()) continue;
+    const auto stats = Stats(by_shard[i], deadline);
+    if (!stats.ok()) continue;
+    for (size_t k = 0; k < by_shard[i].size(); ++k) all.emplace_back(by_shard[i][k], (*stats)[k]);
   }
   return all;
+}
+
+absl::StatusOr<ClusterStatus> QueueEngine::Cluster(absl::Time deadline) {
+  ClusterStatus status{.replica = options_.replica};
+  WEIR_ASSIGN_OR_RETURN(status.replicas, leases_.ListReplicas(deadline));
+  WEIR_ASSIGN_OR_RETURN(const std::vector<store::ShardOwnership> shards, leases_.ListShards(deadline));
+  const absl::Time until = std::min(deadline, absl::Now() + kLoadWait);
+  struct Waiting {
+    Mutex mu;
+    size_t left ABSL_GUARDED_BY(mu) = 0;
+    std::vector<std::optional<LoadAnswer>> loads ABSL_GUARDED_BY(mu);
+  };
+  auto waiting = std::make_shared<Waiting>();
+  {
+    MutexLock lock(&waiting->mu);
+    waiting->left = shards.size();
+    waiting->loads.resize(shards.size());
+  }
+  for (size_t i = 0; i < shards.size(); ++i) {
+    shard(shards[i].shard).Query(LoadQuery{}, until, [waiting, i](absl::StatusOr<ShardAnswer> answer) {
+      MutexLock lock(&waiting->mu);
+      if (answer.ok()) waiting->loads[i] = std::get<LoadAnswer>(*answer);
+      --waiting->left;
+    });
+  }
+  MutexLock lock(&waiting->mu);
+  waiting->mu.AwaitWithDeadline(
+      [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(waiting->mu) { return waiting->left == 0; }, until);
+  for (size_t i = 0; i < shards.size(); ++i) {
+    ClusterStatus::Shard shard{.ownership = shards[i]};
+    if (const auto& load = waiting->loads[i]; load.has_value()) {
+      shard.serving =
+          load->serving ? ClusterStatus::Serving::kServing : ClusterStatus::Serving::kRecovering;
+      if (load->serving) shard.load = *load;
+    }
+    status.shards.push_back(std::move(shard));
+  }
+  return status;
 }
 
 absl::Status QueueEngine::RefreshQueues(absl::Time deadline) {
@@ -180,6 +371,68 @@ core::ConfigPtr QueueEngine::ConfigOf(core::PartitionId partition) const {
 void QueueEngine::StartTransfer(core::ShardId source, const core::Transfer& transfer,
                                 core::ContentPtr content) {
   transfers_->Start(source, transfer, std::move(content));
+}
+
+void QueueEngine::ShardServes(core::ShardId shard) { router_->ShardServes(shard); }
+
+void QueueEngine::ShardRefuses(core::ShardId shard, const absl::Status& why) {
+  router_->ShardRefuses(shard, why);
+}
+
+void QueueEngine::ShardLetGo(core::ShardId shard, Undone undone) {
+  router_->ShardLetGo(shard, std::move(undone));
+}
+
+void QueueEngine::ShardIdle(core::ShardId shard) {
+  placement_->OnIdle(shard);
+  router_->ShardIdle(shard);
+  MutexLock lock(&idle_mu_);  // its release wakes who awaits it
+}
+
+int64_t QueueEngine::RegistryVersion() const {
+  return std::max(registry_->version(), announced_version_.load());
+}
+
+void QueueEngine::RequestRegistryRead() {
+  MutexLock lock(&refresher_mu_);
+  read_requested_ = true;
+}
+
+core::RequestId QueueEngine::SubmitFromPeer(core::ShardId shard, const SubmitTerms& terms,
+                                            core::Command command, ReplySink sink) {
+  if (router_->HasShard(shard)) {
+    return router_->SubmitFromPeer(shard, terms, std::move(command), std::move(sink));
+  }
+  if (sink != nullptr) sink(store::NoSuchShardError(shard));
+  return core::RequestId();
+}
+
+void QueueEngine::CancelFromPeer(core::ShardId shard, core::PartitionId partition,
+                                 core::RequestId request) {
+  if (router_->HasShard(shard)) router_->Cancel(shard, partition, request);
+}
+
+void QueueEngine::QueryFromPeer(core::ShardId shard, ShardQuery query, absl::Time deadline,
+                                AnswerSink sink) {
+  if (!router_->HasShard(shard)) return sink(store::NoSuchShardError(shard));
+  router_->QueryFromPeer(shard, std::move(query), deadline, std::move(sink));
+}
+
+void QueueEngine::AnnouncedByPeer(int64_t registry_version, absl::Time, DoneSink done) {
+  if (registry_->version() >= registry_version) return done(absl::OkStatus());
+  {
+    MutexLock lock(&refresher_mu_);
+    if (!refresher_stopping_) {
+      read_waiters_.push_back({.after = registry_->last_read_begun(), .done = std::move(done)});
+      read_requested_ = true;
+      return;
+    }
+  }
+  done(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
+}
+
+void QueueEngine::OfferedByPeer(core::ShardId shard) {
+  if (router_->HasShard(shard)) placement_->Offered(shard);
 }
 
 }  // namespace weir::queue::engine

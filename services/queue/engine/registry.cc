@@ -50,6 +50,7 @@ absl::Status Registry::Load(absl::Time deadline) {
   // Twice over, so that every redrive policy finds its target whatever the order.
   for (const store::QueueRecord& record : records) InsertLocked(record);
   for (store::QueueRecord& record : records) InsertLocked(std::move(record));
+  shown_version_.store(version);
   return absl::OkStatus();
 }
 
@@ -114,6 +115,14 @@ std::vector<QueueInfoPtr> Registry::All() const {
 absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
                                               const store::QueueAttributes& attributes,
                                               absl::Time deadline, const CreateOptions& options) {
+  absl::StatusOr<QueueInfoPtr> created = DoCreate(name, attributes, deadline, options);
+  if (created.ok()) Changed(deadline);
+  return created;
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::DoCreate(const store::QueueName& name,
+                                                const store::QueueAttributes& attributes,
+                                                absl::Time deadline, const CreateOptions& options) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
   absl::StatusOr<store::QueueRecord> record = store_.CreateQueue({.name = name,
@@ -136,6 +145,14 @@ absl::StatusOr<QueueInfoPtr> Registry::Create(const store::QueueName& name,
 absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
                                               const store::QueueAttributes& attributes,
                                               absl::Time deadline) {
+  absl::StatusOr<QueueInfoPtr> updated = DoUpdate(expected, attributes, deadline);
+  if (updated.ok()) Changed(deadline);
+  return updated;
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::DoUpdate(const QueueInfo& expected,
+                                                const store::QueueAttributes& attributes,
+                                                absl::Time deadline) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
   return Adopt(store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline),
@@ -144,6 +161,13 @@ absl::StatusOr<QueueInfoPtr> Registry::Update(const QueueInfo& expected,
 
 absl::StatusOr<QueueInfoPtr> Registry::SetTags(const QueueInfo& expected, const store::Tags& tags,
                                                absl::Time deadline) {
+  absl::StatusOr<QueueInfoPtr> tagged = DoSetTags(expected, tags, deadline);
+  if (tagged.ok()) Changed(deadline);
+  return tagged;
+}
+
+absl::StatusOr<QueueInfoPtr> Registry::DoSetTags(const QueueInfo& expected, const store::Tags& tags,
+                                                 absl::Time deadline) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
   return Adopt(store_.SetTags(expected.record.id, expected.record.version, tags, deadline), deadline);
@@ -162,6 +186,12 @@ absl::StatusOr<QueueInfoPtr> Registry::Adopt(absl::StatusOr<store::QueueRecord> 
 }
 
 absl::Status Registry::Delete(const QueueInfo& queue, absl::Time deadline) {
+  WEIR_RETURN_IF_ERROR(DoDelete(queue, deadline));
+  Changed(deadline);
+  return absl::OkStatus();
+}
+
+absl::Status Registry::DoDelete(const QueueInfo& queue, absl::Time deadline) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
   if (absl::Status status = store_.DeleteQueue(queue.record.id, deadline); !status.ok()) {
@@ -193,11 +223,13 @@ absl::Status Registry::NoteFailure(absl::Status status, absl::Time deadline) {
 }
 
 absl::Status Registry::Refresh(absl::Time deadline) {
+  const int64_t number = reads_begun_.fetch_add(1) + 1;
   // Not under the mutex: several shards may ask at once, and the first one that reads reads for all.
   WEIR_ASSIGN_OR_RETURN(const int64_t version, store_.Version(deadline));
   MutexLock change_lock(&change_mu_);
-  if (!stale_ && version_ >= version) return absl::OkStatus();
-  return Reload(deadline);
+  if (stale_ || version_ < version) WEIR_RETURN_IF_ERROR(Reload(deadline));
+  if (reads_done_.load() < number) reads_done_.store(number);
+  return absl::OkStatus();
 }
 
 absl::Status Registry::ReloadIfStale(absl::Time deadline) {
@@ -231,6 +263,7 @@ absl::Status Registry::Reload(absl::Time deadline) {
       ResolveSourcesLocked(arn, changed);
     }
   }
+  shown_version_.store(version);
   Notify(changed);
   // Last: one that is gone may have got a new config above, when its dead-letter queue went first.
   if (gone_listener_) {

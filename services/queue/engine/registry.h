@@ -10,6 +10,7 @@
 // it lets anything be dropped for want of a queue, and from time to time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -66,6 +67,17 @@ class Registry {
   // so. Not of those that Delete removes. REQUIRES: as OnConfigChange.
   void OnDisappearance(ConfigListener listener) { gone_listener_ = std::move(listener); }
 
+  // Told when a change was made here, before its caller is; on the caller's thread, which may block until `deadline`. REQUIRES: as
+  // OnConfigChange.
+  using ChangeListener = std::function<void(absl::Time deadline)>;
+  void OnChange(ChangeListener listener) { change_listener_ = std::move(listener); }
+
+  // The store's when this was read last, so this is at least as new.
+  int64_t version() const { return shown_version_.load(); }
+  // Refreshes have numbers: the newest that has begun, and the newest that has succeeded.
+  int64_t last_read_begun() const { return reads_begun_.load(); }
+  int64_t last_read_done() const { return reads_done_.load(); }
+
   // Makes this at least as new as the store is now: reads everything if the store's version is another one. On an error nothing
   // has changed.
   absl::Status Refresh(absl::Time deadline);
@@ -104,6 +116,15 @@ class Registry {
   // Makes a change of a queue that exists visible here.
   absl::StatusOr<QueueInfoPtr> Adopt(absl::StatusOr<store::QueueRecord> record, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
+  absl::StatusOr<QueueInfoPtr> DoCreate(const store::QueueName& name,
+                                        const store::QueueAttributes& attributes,
+                                        absl::Time deadline, const CreateOptions& options);
+  absl::StatusOr<QueueInfoPtr> DoSetTags(const QueueInfo& expected, const store::Tags& tags,
+                                         absl::Time deadline);
+  absl::StatusOr<QueueInfoPtr> DoUpdate(const QueueInfo& expected,
+                                        const store::QueueAttributes& attributes,
+                                        absl::Time deadline);
+  absl::Status DoDelete(const QueueInfo& queue, absl::Time deadline);
   // After a change that failed: `status`, for the caller's convenience.
   absl::Status NoteFailure(absl::Status status, absl::Time deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(change_mu_);
@@ -117,6 +138,9 @@ class Registry {
   void ResolveSourcesLocked(const std::string& arn, std::vector<QueueInfoPtr>& changed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Notify(const std::vector<QueueInfoPtr>& changed) const;
+  void Changed(absl::Time deadline) const {
+    if (change_listener_) change_listener_(deadline);
+  }
   core::ShardId ShardFor(const store::QueueName& name) const;
 
   // Constant after construction.
@@ -124,6 +148,11 @@ class Registry {
   const int shard_count_;
   ConfigListener listener_;
   ConfigListener gone_listener_;
+  ChangeListener change_listener_;
+
+  std::atomic<int64_t> shown_version_{-1};  // version_, when it is visible
+  std::atomic<int64_t> reads_begun_{0};
+  std::atomic<int64_t> reads_done_{0};
 
   // Changes are serial, as they are in the store. Taken before mu_.
   Mutex change_mu_;

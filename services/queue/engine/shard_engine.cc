@@ -32,6 +32,9 @@ constexpr size_t kLongReplyBytes = 8 << 20;
 // not for ever.
 constexpr int kSlicesPutOffMax = 16;
 
+// Groups of the shard's own commands that a hand-over still waits for.
+constexpr int kRoundsLeavingMax = 3;
+
 size_t CommandBytes(const core::Command& command) {
   size_t bytes = kCommandBytes;
   if (const auto* send = std::get_if<core::Send>(&command)) {
@@ -85,6 +88,12 @@ absl::Status NotTakenError(core::ShardId shard, const absl::Status& attempt) {
                                         attempt.message()));
 }
 
+// Of those who ask while the shard is handed over.
+absl::Status HandedOverError() {
+  return MakeError(ErrorReason::kShardNotOwned,
+                   "This queue's shard is being handed over to another replica; try again.");
+}
+
 // These may be about messages that only a later owner knows.
 bool SpeaksOfReceipts(const core::Reply& reply) {
   return std::holds_alternative<core::DeleteReply>(reply) ||
@@ -111,12 +120,35 @@ ShardEngine::ShardEngine(core::ShardId shard, std::string replica, ShardOptions 
 ShardEngine::~ShardEngine() { Stop(); }
 
 void ShardEngine::Start() {
+  MutexLock lock(&thread_mu_);
+  if (!IsIdle() || stopping_.load()) return;
+  if (thread_.joinable()) thread_.join();
+  leaving_.store(false);
+  idle_.store(false);
+  {
+    // Why it was not taken last time holds until it is known how it goes now.
+    MutexLock phase_lock(&inspect_mu_);
+    phase_ = Phase::kTaking;
+  }
   thread_ = std::thread([this] { Run(); });
 }
+
+void ShardEngine::HandOver() {
+  leaving_.store(true);
+  mailbox_.Wake();
+}
+
+void ShardEngine::TakenOver(core::Epoch epoch) {
+  epoch_elsewhere_.store(epoch.value());
+  mailbox_.Wake();
+}
+
+bool ShardEngine::IsTakenOver() const { return epoch_elsewhere_.load() > epoch_.load(); }
 
 void ShardEngine::Stop() {
   stopping_.store(true);
   mailbox_.Wake();
+  MutexLock lock(&thread_mu_);
   if (thread_.joinable()) thread_.join();
 }
 
@@ -134,21 +166,30 @@ absl::StatusOr<RequestId> ShardEngine::SubmitInternal(core::Command command, Rep
 
 absl::StatusOr<RequestId> ShardEngine::SubmitVia(Mailbox::PutResult (Mailbox::*put)(Mail&),
                                                  core::Command command, ReplySink sink) {
-  const RequestId request(next_request_.fetch_add(1, std::memory_order_relaxed));
-  const size_t bytes = CommandBytes(command);
-  Mail mail{request, std::move(command), std::move(sink), bytes};
+  Mail mail = Envelop(std::move(command), std::move(sink));
+  const RequestId request = mail.request;
   switch ((mailbox_.*put)(mail)) {
     case Mailbox::PutResult::kOk:
       return request;
     case Mailbox::PutResult::kFull:
-      return MakeError(ErrorReason::kOverloaded,
-                       absl::StrCat("Shard ", shard_.value(), " has ", options_.mailbox_items_max,
-                                    " requests or ", options_.mailbox_bytes_max,
-                                    " bytes waiting; slow down and try again."));
+      return FullError();
     case Mailbox::PutResult::kClosed:
       break;
   }
   return NotServingError();
+}
+
+Mail ShardEngine::Envelop(core::Command command, ReplySink sink) {
+  const RequestId request(next_request_.fetch_add(1, std::memory_order_relaxed));
+  const size_t bytes = CommandBytes(command);
+  return {request, std::move(command), std::move(sink), bytes};
+}
+
+absl::Status ShardEngine::FullError() const {
+  return MakeError(ErrorReason::kOverloaded,
+                   absl::StrCat("Shard ", shard_.value(), " has ", options_.mailbox_items_max,
+                                " requests or ", options_.mailbox_bytes_max,
+                                " bytes waiting; slow down and try again."));
 }
 
 absl::Status ShardEngine::NotServingError() const {
@@ -157,6 +198,11 @@ absl::Status ShardEngine::NotServingError() const {
   }
   MutexLock lock(&inspect_mu_);
   if (phase_ == Phase::kTaking && !why_not_.ok()) return why_not_;
+  if (phase_ == Phase::kIdle) {
+    if (!why_not_.ok()) return why_not_;
+    return MakeError(ErrorReason::kShardNotOwned,
+                     absl::StrCat("Shard ", shard_.value(), " is not served by this replica; try again."));
+  }
   return MakeError(ErrorReason::kShardRecovering,
                    absl::StrCat("Shard ", shard_.value(), " is being read from the store; try again."));
 }
@@ -166,15 +212,29 @@ bool ShardEngine::HoldsShard() const {
   return phase_ == Phase::kReading || phase_ == Phase::kServing;
 }
 
+bool ShardEngine::IsServing() const {
+  MutexLock lock(&inspect_mu_);
+  return phase_ == Phase::kServing;
+}
+
+LoadAnswer ShardEngine::Load() {
+  const Mailbox::Waiting waiting = mailbox_.Look();
+  LoadAnswer load{.serving = IsServing(),
+                  .waiting_commands = static_cast<int64_t>(waiting.items),
+                  .segments = stored_segments_.load(),
+                  .rows = stored_rows_.load()};
+  if (waiting.items > 0) load.oldest_wait = waiting.oldest;
+  return load;
+}
+
 void ShardEngine::SetPhase(Phase phase, absl::Status why_not) {
   MutexLock lock(&inspect_mu_);
   phase_ = phase;
   why_not_ = std::move(why_not);
 }
 
-void ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
-  // Refused only when the shard is lost or stopping, and then every sink is called anyway.
-  (void)SubmitInternal(core::CancelReceive{partition, request}, nullptr);
+bool ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
+  return SubmitInternal(core::CancelReceive{partition, request}, nullptr).ok();
 }
 
 absl::Status ShardEngine::Inspect(Inspector fn, absl::Time deadline) {
@@ -215,13 +275,18 @@ void ShardEngine::Run() {
   absl::Duration backoff = options_.retry_min;
   while (!stopping_.load()) {
     const absl::Duration start = clock_.Monotonic();
-    const absl::Status acquired = Acquire();
+    const absl::Status acquired = leaving_.load() ? HandedOverError() : Acquire();
     if (!acquired.ok()) {
       if (stopping_.load()) break;
+      // Another replica lives and has it, or is to have it.
+      if (leaving_.load() || ReasonOf(acquired) == ErrorReason::kShardNotOwned) {
+        return LetGo(NotTakenError(shard_, acquired));
+      }
       SetPhase(Phase::kTaking, NotTakenError(shard_, acquired));
       observe::Log(observe::Level::kWarning, "shard not acquired",
                    {{"shard", absl::StrCat(shard_.value())}, {"error", acquired.ToString()}});
       FailPending(NotServingError());
+      host_.ShardRefuses(shard_, NotServingError());
       mailbox_.Take(backoff * absl::Uniform(gen, 0.5, 1.0), 1, 1);
       backoff = std::min(backoff * 2, options_.retry_max);
       continue;
@@ -232,7 +297,17 @@ void ShardEngine::Run() {
     ConfigurePartitions();
     SetPhase(Phase::kServing);
     if (!served_.HasBeenNotified()) served_.Notify();
-    if (!Serve()) Lose();
+    host_.ShardServes(shard_);
+    const ServeEnd end = Serve();
+    if (end == ServeEnd::kStopped) break;
+    if (end == ServeEnd::kLetGo) {
+      return LetGo(IsTakenOver() ? LossError(store::CommitOutcome::kFenced) : HandedOverError());
+    }
+    if (lost_by_ == store::CommitOutcome::kFenced) {
+      metrics_.ShardLost();
+      return LetGo(LossError(store::CommitOutcome::kFenced));
+    }
+    Lose();
   }
   SetPhase(Phase::kStopped);
   FailPending(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
@@ -243,6 +318,7 @@ absl::Status ShardEngine::Acquire() {
   WEIR_ASSIGN_OR_RETURN(
       const core::Epoch epoch,
       leases_.AcquireShard(shard_, replica_, absl::Now() + options_.acquire_timeout));
+  epoch_.store(epoch.value());
   SetPhase(Phase::kReading);
   // Who wrote into this shard before knew its queues from the store, and nobody else writes from here on: so a partition whose
   // queue is not there now belongs to none.
@@ -253,7 +329,6 @@ absl::Status ShardEngine::Acquire() {
       absl::ToUnixNanos(opened.now) - absl::ToInt64Nanoseconds(clock_.Monotonic()),
       std::memory_order_relaxed);
   WEIR_RETURN_IF_ERROR(Recover(opened));
-  epoch_.store(epoch.value(), std::memory_order_relaxed);
   owned_in_term_ = term;
   return absl::OkStatus();
 }
@@ -261,7 +336,7 @@ absl::Status ShardEngine::Acquire() {
 absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   core::RecoveryBuilder builder(opened.next_log_no, opened.active_segment, opened.now);
   const auto go_on = [this] {
-    return stopping_.load(std::memory_order_relaxed)
+    return stopping_.load(std::memory_order_relaxed) || leaving_.load(std::memory_order_relaxed)
                ? absl::CancelledError("The server stops while the shard is read.")
                : absl::OkStatus();
   };
@@ -283,6 +358,7 @@ absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   for (const store::SegmentInfo& info : opened.segments) {
     segments_.push_back({.segment = info.segment, .rows = info.rows, .bytes = 0});
   }
+  NoteSegments();
   return absl::OkStatus();
 }
 
@@ -308,15 +384,22 @@ absl::Duration ShardEngine::UntilNextTimer() const {
   return std::max(timer - Now(), absl::ZeroDuration());
 }
 
-bool ShardEngine::Serve() {
+ShardEngine::ServeEnd ShardEngine::Serve() {
   Group previous;  // durable, its replies not yet released
+  int rounds_leaving = 0;
   while (true) {
-    std::vector<Mail> mail =
-        mailbox_.Take(absl::ZeroDuration(), options_.group_items_max, options_.group_bytes_max);
+    std::vector<Mail> mail;
+    if (MustLetGo()) {
+      Release(previous);
+      // What receivers did not take is given back here, if that is soon done.
+      if (IsTakenOver() || own_.empty() || ++rounds_leaving > kRoundsLeavingMax) return ServeEnd::kLetGo;
+    } else {
+      mail = mailbox_.Take(absl::ZeroDuration(), options_.group_items_max, options_.group_bytes_max);
+    }
     if (mail.empty() && own_.empty()) {
       Release(previous);
       // The first Take may have swallowed the wake of an inspector.
-      if (own_.empty() && !stopping_.load() && !HasInspectors() && !copying_.has_value()) {
+      if (own_.empty() && !stopping_.load() && !MustLetGo() && !HasInspectors() && !copying_.has_value()) {
         mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
       }
     }
@@ -326,14 +409,18 @@ bool ShardEngine::Serve() {
     }
     Group group;
     DecideMail(std::move(mail), group);
-    if (!Commit(group, previous)) return false;
+    if (!Commit(group, previous)) {
+      if (lost_by_ == store::CommitOutcome::kFenced) fenced_ = std::move(group.mail);
+      return ServeEnd::kLost;
+    }
+    group.mail.clear();
     if (!MaintainSegments(group) || !AnswerQueries()) {
       Release(group);
-      return false;
+      return ServeEnd::kLost;
     }
     if (last && own_.empty()) {
       Release(group);
-      return true;
+      return ServeEnd::kStopped;
     }
     previous = std::move(group);
   }
@@ -348,18 +435,35 @@ void ShardEngine::DecideMail(std::vector<Mail> mail, Group& group) {
   auto own = std::exchange(own_, {});
   if (mail.empty() && own.empty()) DecideOne(RequestId(), core::Tick{}, group);
   for (const auto& [request, command] : own) DecideOne(request, command, group);
-  for (Mail& item : mail) {
-    if (item.sink != nullptr) pending_.emplace(item.request, std::move(item.sink));
+  for (Mail& item : mail) DecideOne(item, group);
+  group.mail = std::move(mail);
+}
+
+void ShardEngine::DecideOne(Mail& item, Group& group) {
+  const bool has_sink = item.sink != nullptr;
+  if (has_sink) pending_.emplace(item.request, std::move(item.sink));
+  const auto first = static_cast<std::ptrdiff_t>(group.replies.size());
+  const auto answered_since = [&group](std::ptrdiff_t from, RequestId request) {
+    return std::any_of(group.replies.begin() + from, group.replies.end(),
+                       [&](const auto& reply) { return reply.first == request; });
+  };
+  auto* receive = std::get_if<core::Receive>(&item.command);
+  if (receive == nullptr || receive->wait_until == absl::InfinitePast()) {
     DecideOne(item.request, item.command, group);
-    if (const auto* cancel = std::get_if<core::CancelReceive>(&item.command)) {
-      // Unless its reply is already on the way, the cancelled receive ends here.
-      const bool answered =
-          std::any_of(group.replies.begin(), group.replies.end(),
-                      [&](const auto& reply) { return reply.first == cancel->request; });
-      if (!answered && pending_.contains(cancel->request)) {
-        group.replies.emplace_back(cancel->request, absl::CancelledError("The client is gone."));
-      }
+  } else {
+    const absl::Time until = receive->wait_until;
+    receive->wait_until += Now() - clock_.Now();
+    DecideOne(item.request, item.command, group);
+    receive->wait_until = until;
+  }
+  if (const auto* cancel = std::get_if<core::CancelReceive>(&item.command)) {
+    // Unless its reply is already on the way, the cancelled receive ends here.
+    if (!answered_since(0, cancel->request) && pending_.contains(cancel->request)) {
+      group.replies.emplace_back(cancel->request, absl::CancelledError("The client is gone."));
     }
+  } else if (has_sink && !answered_since(first, item.request)) {
+    parked_.emplace(item.request, std::move(item));
+    item.request = RequestId();
   }
 }
 
@@ -435,6 +539,8 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
 
 void ShardEngine::NoteCommitted(const store::AppendBatch& batch) {
   segments_.back().rows += static_cast<int64_t>(batch.messages.size() + batch.events.size());
+  stored_rows_.fetch_add(static_cast<int64_t>(batch.messages.size() + batch.events.size()),
+                         std::memory_order_relaxed);
   for (const core::AppendMessage& message : batch.messages) {
     if (message.keep_content) cache_.Put(message.meta.seq, message.content);
   }
@@ -585,6 +691,7 @@ void ShardEngine::Deliver(RequestId request, Reply reply) {
   if (it == pending_.end()) return;
   ReplySink sink = std::move(it->second);
   pending_.erase(it);
+  if (!parked_.empty()) parked_.erase(request);
   core::ReleaseLease leased;
   if (const auto* receive = std::get_if<core::ReceiveReply>(&reply)) {
     leased.partition = receive->partition;
@@ -605,10 +712,12 @@ bool ShardEngine::MaintainSegments(Group& group) {
     if (!next.ok()) return false;
     state_->StartSegment(*next);
     segments_.push_back({.segment = *next});
+    NoteSegments();
   }
   while (segments_.size() > 1 && state_->LiveInSegment(segments_.front().segment) == 0) {
     if (!log_->DropSegment(segments_.front().segment).ok()) return false;
     segments_.pop_front();
+    NoteSegments();
   }
   const core::SegmentNo oldest = segments_.front().segment;
   if (copying_ != oldest) {
@@ -661,6 +770,7 @@ bool ShardEngine::CopySlice(Group& group) {
   if (!copy.last) return true;
   copying_.reset();
   segments_.pop_front();
+  NoteSegments();
   return log_->DropSegment(segment).ok();
 }
 
@@ -680,8 +790,68 @@ void ShardEngine::Lose() {
   FailPending(LossError(outcome));
 }
 
+void ShardEngine::NoteSegments() {
+  int64_t rows = 0;
+  for (const LiveSegment& segment : segments_) rows += segment.rows;
+  stored_rows_.store(rows, std::memory_order_relaxed);
+  stored_segments_.store(static_cast<int32_t>(segments_.size()), std::memory_order_relaxed);
+}
+
+void ShardEngine::LetGo(const absl::Status& why) {
+  observe::Log(observe::Level::kInfo, "shard let go",
+               {{"shard", absl::StrCat(shard_.value())},
+                {"epoch", absl::StrCat(epoch_.load())},
+                {"why", std::string(why.message())}});
+  const bool ours = HoldsShard() && lost_by_ != store::CommitOutcome::kFenced && !IsTakenOver();
+  SetPhase(Phase::kIdle, why);
+  host_.ShardLetGo(shard_, TakeUndone(why));
+  state_.reset();
+  cache_.Clear();
+  own_.clear();
+  segments_.clear();
+  NoteSegments();
+  log_.reset();
+  lost_by_ = store::CommitOutcome::kRejected;
+  if (ours) {
+    const absl::Status released =
+        leases_.ReleaseShard(shard_, replica_, epoch(), absl::Now() + options_.acquire_timeout);
+    if (!released.ok()) {
+      observe::Log(observe::Level::kWarning, "shard not given up in the store",
+                   {{"shard", absl::StrCat(shard_.value())}, {"error", released.ToString()}});
+    }
+  }
+  idle_.store(true, std::memory_order_release);
+  host_.ShardIdle(shard_);
+}
+
+Undone ShardEngine::TakeUndone(const absl::Status& why) {
+  Undone undone{.why = why};
+  const auto take_back = [&](Mail& item) {
+    if (const auto it = pending_.find(item.request); it != pending_.end()) {
+      item.sink = std::move(it->second);
+      pending_.erase(it);
+    }
+    undone.mail.push_back(std::move(item));
+  };
+  for (auto& [request, item] : parked_) take_back(item);
+  std::sort(undone.mail.begin(), undone.mail.end(),
+            [](const Mail& a, const Mail& b) { return a.request < b.request; });
+  parked_.clear();
+  for (Mail& item : std::exchange(fenced_, {})) {
+    if (item.request != RequestId()) take_back(item);
+  }
+  for (Mail& item : mailbox_.Close()) undone.mail.push_back(std::move(item));
+  WEIR_CHECK(pending_.empty(), "a command is pending that nobody remembers");
+  MutexLock lock(&inspect_mu_);
+  for (auto& [inspector, done] : inspectors_) done->Notify();
+  inspectors_.clear();
+  for (auto& question : std::exchange(queries_, {})) undone.queries.push_back(std::move(question));
+  return undone;
+}
+
 void ShardEngine::FailPending(const absl::Status& status) {
   std::vector<Mail> mail = mailbox_.Close();
+  parked_.clear();
   for (auto& [request, sink] : std::exchange(pending_, {})) {
     // A graceful stop ends long polls as if their time were over.
     if (stopping_.load() && state_.has_value()) {

@@ -4,12 +4,21 @@
 // each, and appends all their mutations as one transaction (group commit: while one commits, the next group gathers; no timer, so
 // no added latency when idle). Replies are released only after the commit that carries them, and while the next one is in flight.
 //
-//     kAcquiring ──lease, Open, read──► kServing ──not kCommitted / lost──► kAcquiring
-//         │  mailbox closed: UNAVAILABLE      │
-//         └──────────── Stop ────────────────►└──► kStopped
+//     kIdle ──Start──► kTaking ──epoch──► kReading ──Open, read──► kServing
+//       ▲                 │ ▲ └──store away: again──┘                  │ │ │
+//       │                 │ └──────rejected, in doubt: Lose────────────┘ │ └──Stop──► kStopped
+//       └──another owns it┴──fenced, TakenOver, HandOver: LetGo──────────┘
 //
-// When an append ends in anything but kCommitted, the state in memory may not be what the store holds: it is thrown away, every
-// pending request is answered UNAVAILABLE, and the shard is taken again with a new epoch and read anew.
+// The time from Start to kIdle is a tenure: a thread, a log, the state in memory. Outside of it the shard is another replica's, and
+// costs nothing here.
+//
+// When an append ends in anything but kCommitted, the state in memory may not be what the store holds: it is thrown away. If the
+// shard is still ours to take (rejected, in doubt), every pending request is answered UNAVAILABLE, and the shard is taken again with
+// a new epoch and read anew. If another replica has it (fenced), nothing of what was pending was done, and it all goes back to the
+// host, which submits it elsewhere.
+//
+// HandOver does the same without a loss: the group in flight is finished and answered, the mailbox is closed, what was not decided
+// and the receives that are parked go back to the host, and the store hears that the shard has no owner.
 //
 // Answers that carry no row are not fenced by a commit. Where a later owner could make them wrong (a delete of what this replica
 // has never seen; anything after the lease may have run out) the epoch is checked in the store before they are released.
@@ -68,6 +77,15 @@ struct ShardOptions {
   absl::Duration retry_max = absl::Seconds(1);
 };
 
+// What a shard could not do before it was let go of; surely nothing of it was done.
+struct Undone {
+  // In the order in which it was accepted, the waits of receives in what remains of them.
+  std::vector<Mail> mail;
+  std::vector<std::pair<ShardQuery, AnswerSink>> queries;
+  // With which those that only this replica can carry out are to be answered: SHARD_NOT_OWNED.
+  absl::Status why;
+};
+
 // What a shard asks of the service around it. Called on the shard's thread: must not block, but for RefreshQueues.
 class ShardHost {
  public:
@@ -82,6 +100,14 @@ class ShardHost {
   // A message has to move elsewhere. `content` is null when the store could not give it.
   virtual void StartTransfer(core::ShardId source, const core::Transfer& transfer,
                              core::ContentPtr content) = 0;
+  // The mailbox is open: commands are taken from now on.
+  virtual void ShardServes(core::ShardId shard) = 0;
+  // The store is away, so commands are refused with `why` until ShardServes.
+  virtual void ShardRefuses(core::ShardId shard, const absl::Status& why) = 0;
+  // The mailbox is closed for good, and what was pending is handed back. The tenure is about to end.
+  virtual void ShardLetGo(core::ShardId shard, Undone undone) = 0;
+  // IsIdle is true from now on, so that Start may be called again.
+  virtual void ShardIdle(core::ShardId shard) = 0;
 };
 
 class ShardEngine {
@@ -92,7 +118,13 @@ class ShardEngine {
               const Clock& clock, EngineMetrics& metrics);
   ~ShardEngine();  // stops
 
+  // Begins a tenure. No effect unless IsIdle, and none after Stop.
   void Start();
+  bool IsIdle() const { return idle_.load(std::memory_order_acquire); }
+  // Ends the tenure soon, gracefully. Does not wait.
+  void HandOver();
+  // Says that another replica has taken the shard under `epoch`. Does not wait.
+  void TakenOver(core::Epoch epoch);
   // Answers what is parked with empty receives, commits what was accepted, ends the thread. May be called twice.
   void Stop();
 
@@ -104,12 +136,19 @@ class ShardEngine {
   // STORE_UNAVAILABLE).
   absl::Status NotServingError() const;
 
-  // Hands a command to the shard. When it is refused (NotServingError, RESOURCE_EXHAUSTED when too much waits) `sink` is not called; else it is called once. The id names the request in CancelReceive.
+  // Hands a command to the shard. When it is refused (NotServingError, RESOURCE_EXHAUSTED when too much waits) `sink` is not called;
+  // else it is called once, or handed to ShardLetGo. The id names the request in CancelReceive. Receive::wait_until is in this
+  // machine's wall time (the engine's clock), not the store's.
   absl::StatusOr<core::RequestId> Submit(core::Command command, ReplySink sink);
   // For what must not be refused for lack of room: ends of transfers, releases.
   absl::StatusOr<core::RequestId> SubmitInternal(core::Command command, ReplySink sink);
-  // The client of a parked receive is gone: its sink is called soon.
-  void Cancel(core::PartitionId partition, core::RequestId request);
+  // The two halves of Submit, for who wants the command back when it is refused: an envelope with an id, and the putting of it.
+  Mail Envelop(core::Command command, ReplySink sink);
+  Mailbox::PutResult Put(Mail& mail) { return mailbox_.Put(mail); }
+  Mailbox::PutResult PutInternal(Mail& mail) { return mailbox_.PutInternal(mail); }
+  absl::Status FullError() const;
+  // The client of a parked receive is gone: its sink is called soon. False: the mailbox is closed.
+  bool Cancel(core::PartitionId partition, core::RequestId request);
 
   // Runs `fn` on the shard's thread with the state as it is after what is due was applied. NotServingError at once when the shard
   // is not served. Blocks for a commit or two, so as long as the store does, but not beyond `deadline` (STORE_UNAVAILABLE).
@@ -121,20 +160,25 @@ class ShardEngine {
   // less than it asks for.
   void Ask(ShardQuery query, AnswerSink sink);
 
-  // The shard's clock: the store's wall time at the take-over, advanced by this machine's monotonic clock. Deadlines in commands
-  // are in its terms.
+  // The shard's clock: the store's wall time at the take-over, advanced by this machine's monotonic clock.
   absl::Time Now() const;
+  // Costs the shard's thread nothing.
+  LoadAnswer Load();
+  bool IsServing() const;
 
   core::ShardId shard() const { return shard_; }
   core::Epoch epoch() const { return core::Epoch(epoch_.load(std::memory_order_relaxed)); }
 
  private:
-  enum class Phase { kTaking, kReading, kServing, kStopped };
+  enum class Phase { kIdle, kTaking, kReading, kServing, kStopped };
+  enum class ServeEnd { kStopped, kLost, kLetGo };
   struct Group {
     store::AppendBatch batch;
     std::vector<std::pair<core::RequestId, core::Reply>> replies;
     std::vector<core::Effect> effects;
     size_t bytes = 0;
+    // What it was decided from: handed back if another owner fences it. Without sinks; those that moved to parked_ have no id.
+    std::vector<Mail> mail;
   };
 
   void Run();
@@ -145,19 +189,27 @@ class ShardEngine {
   // later change is missed.
   void ConfigurePartitions();
   void SetPhase(Phase phase, absl::Status why_not = absl::OkStatus());
-  // Decides and commits until stopped (true) or the shard is lost (false).
-  bool Serve();
+  // Decides and commits until the end of the tenure or the loss of the state.
+  ServeEnd Serve();
+  // Another replica has it, as far as is known.
+  bool IsTakenOver() const;
+  bool MustLetGo() const { return leaving_.load() || IsTakenOver(); }
   bool HasInspectors();
   void Lose();
+  // Ends the tenure: hands back what is pending, gives the shard up in the store if it is ours, frees the memory.
+  void LetGo(const absl::Status& why);
+  Undone TakeUndone(const absl::Status& why);
   absl::Duration UntilNextTimer() const;
 
   void DecideMail(std::vector<Mail> mail, Group& group);
+  void DecideOne(Mail& item, Group& group);
   void DecideOne(core::RequestId request, const core::Command& command, Group& group);
   bool Commit(Group& group, Group& previous);
   // Whether the answers of a group without rows need a look at the epoch. `term` is the lease's now.
   bool NeedsEpochCheck(const Group& group, int64_t term);
   bool CheckEpoch(int64_t term);
   void NoteCommitted(const store::AppendBatch& batch);
+  void NoteSegments();
   bool ResolveContents(Group& group);
   // Messages that come to too many bytes are given back.
   bool ResolveLongReply(core::ReceiveReply& reply);
@@ -202,6 +254,9 @@ class ShardEngine {
   std::atomic<int64_t> next_request_{1};
   std::atomic<int64_t> epoch_{0};
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> leaving_{false};
+  std::atomic<bool> idle_{true};
+  std::atomic<int64_t> epoch_elsewhere_{0};  // the newest one that another replica is known to have
   std::atomic<int64_t> clock_offset_ns_{0};  // store's wall time since the epoch minus the monotonic clock
   Notification served_;
   mutable Mutex inspect_mu_;
@@ -217,6 +272,9 @@ class ShardEngine {
   std::optional<core::ShardState> state_;
   ContentCache cache_;
   absl::flat_hash_map<core::RequestId, ReplySink> pending_;
+  // Decided and not answered: parked receives, and takes that wait for a refill. Waits in wall time, sinks in pending_.
+  absl::flat_hash_map<core::RequestId, Mail> parked_;
+  std::vector<Mail> fenced_;  // of the group whose commit another owner fenced
   std::deque<std::pair<core::RequestId, core::Command>> own_;  // decided before the next mail
   struct LiveSegment {
     core::SegmentNo segment;
@@ -228,9 +286,12 @@ class ShardEngine {
   std::optional<core::SegmentNo> copying_;
   int slices_put_off_ = 0;  // in a row
   store::CommitOutcome lost_by_ = store::CommitOutcome::kRejected;
+  std::atomic<int64_t> stored_rows_{0};
+  std::atomic<int32_t> stored_segments_{0};
   int64_t owned_in_term_ = 0;  // the lease's term when the store last showed that the epoch is ours
 
-  std::thread thread_;
+  Mutex thread_mu_;  // taken before all others
+  std::thread thread_ ABSL_GUARDED_BY(thread_mu_);
 };
 
 }  // namespace weir::queue::engine

@@ -52,6 +52,10 @@ PeekedMessage PeekedOf(const core::MessageMeta& meta, PeekedState state, core::C
 }  // namespace
 
 void ShardEngine::Ask(ShardQuery query, AnswerSink sink) {
+  if (std::holds_alternative<LoadQuery>(query)) {
+    if (IsIdle()) return sink(NotServingError());
+    return sink(Load());
+  }
   bool full = false;
   {
     MutexLock lock(&inspect_mu_);

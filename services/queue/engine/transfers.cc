@@ -46,7 +46,7 @@ void Transfers::Start(core::ShardId source, const core::Transfer& transfer,
           .source = transfer.source,
           .seq = transfer.meta.seq,
           .is_redrive = !transfer.destination.has_value()};
-  absl::StatusOr<core::AcceptTransfer> accept = Prepare(transfer, *content, job.destination);
+  absl::StatusOr<core::AcceptTransfer> accept = Prepare(source, transfer, *content, job.destination);
   if (!accept.ok()) {
     Abort(job, accept.status());
   } else if (job.destination.shard == source) {
@@ -56,7 +56,8 @@ void Transfers::Start(core::ShardId source, const core::Transfer& transfer,
   }
 }
 
-absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(const core::Transfer& transfer,
+absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(core::ShardId source_shard,
+                                                        const core::Transfer& transfer,
                                                         const core::MessageContent& content,
                                                         core::PartitionAddress& destination) const {
   auto moved = std::make_shared<core::MessageContent>(content);
@@ -84,10 +85,9 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(const core::Transfer& tr
                                     "to; name a destination."));
     }
     target = registry_.FindByArn(arn);
-    // A redriven message counts as new: its retention and its receive count start again,
-    // by the clock of the shard that will keep it.
+    // A redriven message counts as new: its retention and its receive count start again, by the store's clock, which all shards have.
     moved->dead_letter_source_arn.clear();
-    accept.sent_at = shards_(target->address.shard).Now();
+    accept.sent_at = shards_.local(source_shard).Now();
     accept.receive_count = 0;
   }
   if (target == nullptr) {
@@ -101,7 +101,7 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(const core::Transfer& tr
 }
 
 void Transfers::MoveWithin(const Job& job, core::AcceptTransfer accept) {
-  const auto submitted = shards_(job.source_shard)
+  const auto submitted = shards_.local(job.source_shard)
                              .SubmitInternal(core::MoveWithinShard{job.source, std::move(accept)},
                                              [this, job](core::Reply reply) {
                                                const absl::Status outcome = OutcomeOf(reply);
@@ -122,7 +122,7 @@ void Transfers::MoveAcross(const Job& job, core::AcceptTransfer accept) {
     Report(job, outcome);
     if (outcome.ok()) {
       // Refused: the destination is being read anew and will remember the transfer until its message's retention ends.
-      (void)shards_(job.destination.shard)
+      (void)ShardHandle(shards_, job.destination.shard)
           .SubmitInternal(core::ForgetTransfer{job.destination.partition, transfer}, nullptr);
     }
     return true;
@@ -134,13 +134,13 @@ void Transfers::MoveAcross(const Job& job, core::AcceptTransfer accept) {
       return true;
     }
     const auto submitted =
-        shards_(job.source_shard)
+        shards_.local(job.source_shard)
             .SubmitInternal(core::FinishTransfer{job.source, job.seq}, on_finished);
     if (!submitted.ok()) Report(job, submitted.status());
     return true;
   };
   const auto submitted =
-      shards_(job.destination.shard).SubmitInternal(std::move(accept), on_accepted);
+      ShardHandle(shards_, job.destination.shard).SubmitInternal(std::move(accept), on_accepted);
   if (!submitted.ok()) Abort(job, submitted.status());
 }
 
@@ -154,7 +154,7 @@ void Transfers::Abort(const Job& job, const absl::Status& why) {
   // Refused: the source is being read anew, and finds the message where it was.
   core::AbortTransfer abort{.partition = job.source, .seq = job.seq};
   if (absl::IsUnavailable(why)) abort.retry_after = kDeadLetterRetry;
-  (void)shards_(job.source_shard).SubmitInternal(abort, nullptr);
+  (void)shards_.local(job.source_shard).SubmitInternal(abort, nullptr);
   Report(job, why);
 }
 

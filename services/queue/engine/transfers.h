@@ -1,7 +1,8 @@
 // Moves messages between partitions: dead-lettering and redrive.
 //
 // The destination appends first, then the source marks the message as moved; a crash in between repeats the transfer, and the
-// destination recognises it by its TransferId. On one shard both are one decision, so one commit.
+// destination recognises it by its TransferId. On one shard both are one decision, so one commit. The source's shard is served here, or
+// the transfer is void and the next owner begins anew; the destination's may be served by another replica.
 //
 //      source: moving ──► destination: AcceptTransfer ──ok──► source: FinishTransfer ──► destination: ForgetTransfer
 //                                        └──refused / away──► source: AbortTransfer (ready again)
@@ -18,19 +19,17 @@
 #include "libs/base/mutex.h"
 #include "services/queue/core/decision.h"
 #include "services/queue/engine/registry.h"
-#include "services/queue/engine/shard_engine.h"
+#include "services/queue/engine/shard_router.h"
 
 namespace weir::queue::engine {
 
 class Transfers {
  public:
-  using ShardLookup = std::function<ShardEngine&(core::ShardId)>;
   // Told once for each message of a redrive: OK when it has moved. On a shard's thread: must not block.
   using RedriveListener = std::function<void(const absl::Status&)>;
 
   // References must outlive this.
-  Transfers(const Registry& registry, ShardLookup shards)
-      : registry_(registry), shards_(std::move(shards)) {}
+  Transfers(const Registry& registry, ShardRouter& shards) : registry_(registry), shards_(shards) {}
 
   // Carries out a Transfer effect of shard `source`.
   void Start(core::ShardId source, const core::Transfer& transfer, core::ContentPtr content);
@@ -46,7 +45,7 @@ class Transfers {
 
  private:
   struct Job;
-  absl::StatusOr<core::AcceptTransfer> Prepare(const core::Transfer& transfer,
+  absl::StatusOr<core::AcceptTransfer> Prepare(core::ShardId source, const core::Transfer& transfer,
                                                const core::MessageContent& content,
                                                core::PartitionAddress& destination) const;
   void MoveWithin(const Job& job, core::AcceptTransfer accept);
@@ -56,7 +55,7 @@ class Transfers {
 
   // Constant after construction.
   const Registry& registry_;
-  const ShardLookup shards_;
+  ShardRouter& shards_;
 
   mutable Mutex mu_;
   // By source partition: one redrive runs for a queue at a time.
