@@ -325,7 +325,8 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
       case Task::kReceive:
         return SubmitReceive();
       case Task::kCancel:
-        return Shard().Cancel(info_->address.partition, cancelling_);
+        Shard().Cancel(info_->address.partition, cancelling_);
+        return;
       case Task::kRelease:
         // Refused only by a shard that is lost or stopping: then they come back when their time is over.
         (void)Shard().SubmitInternal(
@@ -468,7 +469,7 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   }
 
   const std::string& account() const { return info_->record.name.account; }
-  engine::ShardEngine& Shard() const { return context_.engine.shard(info_->address.shard); }
+  engine::ShardHandle Shard() const { return context_.engine.shard(info_->address.shard); }
 
   Context& context_;
   const std::string consumer_;

@@ -70,12 +70,12 @@ class ListMessageGroupsCall final : public grpcx::UnaryCall {
   void Ask() {
     query_.limit = page_size_ - response_.groups_size();
     context_.engine.shard(queue_->address.shard)
-        .Ask(query_, [this](absl::StatusOr<engine::ShardAnswer> answer) {
+        .Query(query_, deadline(), [this](absl::StatusOr<engine::ShardAnswer> answer) {
           OnAnswer(std::move(answer));
         });
   }
 
-  // On the shard's thread.
+  // On the shard's thread, or on another if its shard is served elsewhere.
   void OnAnswer(absl::StatusOr<engine::ShardAnswer> answer) {
     if (cancelled_.load()) return Finish(absl::CancelledError("The client cancelled the call."));
     if (!answer.ok()) return Finish(answer.status());
