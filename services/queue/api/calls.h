@@ -28,7 +28,8 @@ namespace weir::queue::api {
   X(CancelMessageMoveTask)       \
   X(PeekMessages)                \
   X(TagQueue)                    \
-  X(UntagQueue)
+  X(UntagQueue)                  \
+  X(ListMessageGroups)
 
 #define WEIR_DECLARE_CALL(Name)                                                          \
   grpc::ServerUnaryReactor* Name(Context& context, grpc::CallbackServerContext* grpc_context, \

@@ -170,6 +170,7 @@ class ShardEngine {
   // False: the store could not be asked.
   bool AnswerQueries();
   absl::StatusOr<PeekAnswer> Peek(const PeekQuery& query);
+  absl::StatusOr<GroupsAnswer> Groups(const GroupsQuery& query);
   // `found` in the order of seq, some without contents; everything up to `seen_to` is among them.
   absl::StatusOr<PeekAnswer> WithContents(const PeekQuery& query, std::vector<PeekedMessage> found,
                                           core::MessageSeq seen_to);

@@ -23,6 +23,10 @@ constexpr size_t kPeekBytesMax = 4 << 20;
 constexpr size_t kPeekReadMin = 16;
 constexpr size_t kPeekReadMax = 128;
 
+// One question about groups looks at no more, and reads no more contents for the ids of the messages that block them.
+constexpr size_t kGroupsMax = 1'000;
+constexpr size_t kGroupContentsMax = 16;
+
 PeekedState StateOf(core::BrowsedMessage::State state) {
   switch (state) {
     case core::BrowsedMessage::State::kReady:
@@ -93,8 +97,17 @@ bool ShardEngine::AnswerQueries() {
       asked.second(std::move(answer));
       continue;
     }
-    absl::StatusOr<PeekAnswer> answer = Peek(std::get<PeekQuery>(asked.first));
     peeked = true;
+    if (const auto* groups = std::get_if<GroupsQuery>(&asked.first)) {
+      absl::StatusOr<GroupsAnswer> answer = Groups(*groups);
+      if (!answer.ok()) {
+        asked.second(answer.status());
+        return false;
+      }
+      asked.second(*std::move(answer));
+      continue;
+    }
+    absl::StatusOr<PeekAnswer> answer = Peek(std::get<PeekQuery>(asked.first));
     if (!answer.ok()) {
       asked.second(answer.status());
       return false;
@@ -172,6 +185,47 @@ absl::StatusOr<PeekAnswer> ShardEngine::WithContents(const PeekQuery& query,
     a_read = bytes * 8 <= kPeekBytesMax ? std::min(2 * a_read, kPeekReadMax) : kPeekReadMin;
   }
   if (seen_to != core::Backlog::kNowhere) answer.looked_to = seen_to;
+  return answer;
+}
+
+absl::StatusOr<GroupsAnswer> ShardEngine::Groups(const GroupsQuery& query) {
+  const size_t limit = static_cast<size_t>(std::max(query.limit, 1));
+  std::vector<core::GroupStatus> statuses =
+      state_->Groups(query.partition, query.after, kGroupsMax);
+  bool more = statuses.size() == kGroupsMax;
+  GroupsAnswer answer;
+  std::string looked_to = query.after;
+  std::vector<store::ShardLog::MessageKey> missing;
+  for (core::GroupStatus& status : statuses) {
+    if (answer.groups.size() == limit || missing.size() == kGroupContentsMax) {
+      more = true;
+      break;
+    }
+    looked_to = status.group;
+    if (query.blocked_only && !status.blocker.has_value()) continue;
+    GroupsAnswer::Group& group = answer.groups.emplace_back();
+    if (status.blocker.has_value()) {
+      const core::ContentPtr content = cache_.Get(status.blocker->seq);
+      if (content != nullptr) {
+        group.blocker_id = content->message_id;
+      } else {
+        missing.push_back({query.partition, status.blocker->seq});
+      }
+    }
+    group.status = std::move(status);
+  }
+  absl::flat_hash_map<core::MessageSeq, core::ContentPtr> contents;
+  if (!ReadContents(missing, contents)) {
+    return MakeError(ErrorReason::kStoreUnavailable,
+                     "The store cannot be read at the moment; try again.");
+  }
+  for (GroupsAnswer::Group& group : answer.groups) {
+    if (!group.status.blocker.has_value() || !group.blocker_id.empty()) continue;
+    const auto it = contents.find(group.status.blocker->seq);
+    WEIR_CHECK(it != contents.end(), "a live message has no row in the store");
+    group.blocker_id = it->second->message_id;
+  }
+  if (more) answer.looked_to = std::move(looked_to);
   return answer;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/random.h"
 #include "services/queue/engine/engine_fixture.h"
 
 namespace weir::queue::engine {
@@ -130,6 +131,37 @@ TEST_F(QueriesTest, PeekThatTheStoreFailsIsToldAndTheShardIsReadAnew) {
   EXPECT_EQ(ReasonOf(answer.status()), ErrorReason::kStoreUnavailable);
   while (!Ask(*queue, StatsQuery{}).ok()) std::this_thread::yield();
   EXPECT_THAT(PeekAll(*queue, {.limit = 10}), ElementsAre("a r"));
+}
+
+TEST_F(QueriesTest, GroupsNameTheMessageThatBlocksThemAlsoWhenItIsNotInMemory) {
+  Restart({.content_cache_bytes = 0});
+  const auto queue = CreateQueue("orders.fifo", {.fifo = true});
+  core::Send send{.partition = queue->address.partition, .config = queue->config};
+  for (const char* body : {"a1", "a2", "b1", "c1"}) {
+    auto content = std::make_shared<core::MessageContent>(*Content(body));
+    content->message_id = RandomUuid();
+    content->message_group_id = std::string(1, body[0]);
+    content->deduplication_id = body;
+    send.messages.push_back({.content = std::move(content)});
+  }
+  const std::string first = send.messages[0].content->message_id;
+  Submit(*queue, std::move(send)).get();
+  Receive(*queue, 1);
+  const auto ask = [&](GroupsQuery query) {
+    query.partition = queue->address.partition;
+    return std::get<GroupsAnswer>(Ask(*queue, std::move(query)).value());
+  };
+  const GroupsAnswer page = ask({.limit = 2});
+  ASSERT_EQ(page.groups.size(), 2u);
+  EXPECT_EQ(page.groups[0].status.group, "a");
+  EXPECT_EQ(page.groups[0].blocker_id, first);
+  EXPECT_EQ(page.groups[1].status.group, "b");
+  EXPECT_EQ(page.groups[1].blocker_id, "");
+  EXPECT_EQ(page.looked_to, "b");
+  const GroupsAnswer rest = ask({.after = "b", .limit = 2});
+  ASSERT_EQ(rest.groups.size(), 1u);
+  EXPECT_FALSE(rest.looked_to.has_value());
+  EXPECT_EQ(ask({.limit = 10, .blocked_only = true}).groups.size(), 1u);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -50,6 +51,23 @@ struct PeekAnswer {
   std::optional<core::MessageSeq> looked_to;
 };
 
+// Message groups of a partition with messages in memory, in the order of their ids.
+struct GroupsQuery {
+  core::PartitionId partition;
+  std::string after;  // "": from the first
+  int32_t limit = 1;
+  bool blocked_only = false;
+};
+struct GroupsAnswer {
+  struct Group {
+    core::GroupStatus status;
+    std::string blocker_id;  // message id of status.blocker; "": there is none
+  };
+  std::vector<Group> groups;
+  // Every group up to here was looked at; unset: there is none behind.
+  std::optional<std::string> looked_to;
+};
+
 // How the shard itself fares. Answered at once, also while it is read from the store.
 struct LoadQuery {};
 struct LoadAnswer {
@@ -61,8 +79,8 @@ struct LoadAnswer {
   int64_t rows = 0;
 };
 
-using ShardQuery = std::variant<StatsQuery, PeekQuery, LoadQuery>;
-using ShardAnswer = std::variant<StatsAnswer, PeekAnswer, LoadAnswer>;
+using ShardQuery = std::variant<StatsQuery, PeekQuery, GroupsQuery, LoadQuery>;
+using ShardAnswer = std::variant<StatsAnswer, PeekAnswer, GroupsAnswer, LoadAnswer>;
 
 // Takes the answer to a query; called exactly once, on any thread; must not block.
 using AnswerSink = absl::AnyInvocable<void(absl::StatusOr<ShardAnswer>)>;

@@ -489,8 +489,27 @@ struct QueryEncoder {
     peek.set_delayed(delayed);
     peek.set_bytes_max(static_cast<int64_t>(bytes_max));
   }
+  void operator()(const engine::GroupsQuery& query) const {
+    const auto& [partition, after, limit, blocked_only] = query;
+    v1::GroupsQuery& groups = *out.mutable_groups();
+    groups.set_partition(partition.value());
+    groups.set_after(after);
+    groups.set_limit(limit);
+    groups.set_blocked_only(blocked_only);
+  }
   void operator()(const engine::LoadQuery&) const { out.mutable_load(); }
 };
+
+void EncodeBlocker(const core::GroupStatus::Blocker& blocker, const std::string& message_id,
+                   v1::GroupsAnswer::Blocker& out) {
+  const auto& [seq, since, until, receive_count, consumer] = blocker;
+  out.set_seq(seq.value());
+  if (since.has_value()) out.set_since_store_ns(StoreNs(*since));
+  out.set_until_store_ns(StoreNs(until));
+  out.set_receive_count(receive_count);
+  out.set_consumer(consumer);
+  out.set_message_id(message_id);
+}
 
 struct AnswerEncoder {
   v1::Answer& out;
@@ -533,6 +552,21 @@ struct AnswerEncoder {
       }
       entry.set_receive_count(receive_count);
       EncodeContent(*content, *entry.mutable_content());
+    }
+  }
+  void operator()(const engine::GroupsAnswer& answer) const {
+    const auto& [groups, looked_to] = answer;
+    v1::GroupsAnswer& encoded = *out.mutable_groups();
+    if (looked_to.has_value()) encoded.set_looked_to(*looked_to);
+    for (const engine::GroupsAnswer::Group& group : groups) {
+      const auto& [name, ready, in_flight, delayed, blocker, noisy] = group.status;
+      v1::GroupsAnswer::Entry& entry = *encoded.add_groups();
+      entry.set_group(name);
+      entry.set_ready(ready);
+      entry.set_in_flight(in_flight);
+      entry.set_delayed(delayed);
+      if (blocker.has_value()) EncodeBlocker(*blocker, group.blocker_id, *entry.mutable_blocker());
+      entry.set_noisy(noisy);
     }
   }
   void operator()(const engine::LoadAnswer& answer) const {
@@ -584,6 +618,30 @@ absl::StatusOr<engine::ShardAnswer> DecodePeekAnswer(v1::PeekAnswer& peek) {
     }
     message.receive_count = entry.receive_count();
     message.content = DecodeContent(*entry.mutable_content());
+  }
+  return answer;
+}
+
+absl::StatusOr<engine::ShardAnswer> DecodeGroupsAnswer(v1::GroupsAnswer& groups) {
+  engine::GroupsAnswer answer;
+  if (groups.has_looked_to()) answer.looked_to = std::move(*groups.mutable_looked_to());
+  answer.groups.reserve(groups.groups_size());
+  for (v1::GroupsAnswer::Entry& entry : *groups.mutable_groups()) {
+    engine::GroupsAnswer::Group& group = answer.groups.emplace_back();
+    group.status.group = std::move(*entry.mutable_group());
+    group.status.ready = entry.ready();
+    group.status.in_flight = entry.in_flight();
+    group.status.delayed = entry.delayed();
+    group.status.noisy = entry.noisy();
+    if (!entry.has_blocker()) continue;
+    v1::GroupsAnswer::Blocker& blocker = *entry.mutable_blocker();
+    core::GroupStatus::Blocker& decoded = group.status.blocker.emplace();
+    WEIR_ASSIGN_OR_RETURN(decoded.seq, Seq(blocker.seq()));
+    if (blocker.has_since_store_ns()) decoded.since = FromStoreNs(blocker.since_store_ns());
+    decoded.until = FromStoreNs(blocker.until_store_ns());
+    decoded.receive_count = blocker.receive_count();
+    decoded.consumer = std::move(*blocker.mutable_consumer());
+    group.blocker_id = std::move(*blocker.mutable_message_id());
   }
   return answer;
 }
@@ -699,6 +757,12 @@ absl::StatusOr<engine::ShardQuery> DecodeQuery(const v1::Query& query) {
                                .delayed = peek.delayed(),
                                .bytes_max = static_cast<size_t>(peek.bytes_max())};
     }
+    case v1::Query::kGroups:
+      if (query.groups().limit() < 1) return Invalid("limit", "at least 1");
+      return engine::GroupsQuery{.partition = PartitionId(query.groups().partition()),
+                                 .after = query.groups().after(),
+                                 .limit = query.groups().limit(),
+                                 .blocked_only = query.groups().blocked_only()};
     case v1::Query::kLoad:
       return engine::LoadQuery{};
     case v1::Query::QUERY_NOT_SET:
@@ -717,6 +781,8 @@ absl::StatusOr<engine::ShardAnswer> DecodeAnswer(v1::Answer&& answer) {
       return DecodeStatsAnswer(answer.stats());
     case v1::Answer::kPeek:
       return DecodePeekAnswer(*answer.mutable_peek());
+    case v1::Answer::kGroups:
+      return DecodeGroupsAnswer(*answer.mutable_groups());
     case v1::Answer::kLoad:
       return DecodeLoadAnswer(answer.load());
     case v1::Answer::ANSWER_NOT_SET:

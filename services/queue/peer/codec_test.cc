@@ -332,6 +332,45 @@ TEST(CodecTest, PeekedMessagesTravel) {
   ExpectContent(answer.messages[0].content);
 }
 
+TEST(CodecTest, GroupsTravel) {
+  v1::Query query;
+  EncodeQuery(engine::GroupsQuery{PartitionId(7), "after", 5, true}, query);
+  const auto asked = std::get<engine::GroupsQuery>(DecodeQuery(query).value());
+  EXPECT_EQ(asked.partition, PartitionId(7));
+  EXPECT_EQ(asked.after, "after");
+  EXPECT_EQ(asked.limit, 5);
+  EXPECT_TRUE(asked.blocked_only);
+
+  engine::GroupsAnswer answer;
+  answer.looked_to = "z";
+  answer.groups.push_back({.status = {.group = "free", .ready = 1, .noisy = true}});
+  answer.groups.push_back({.status = {.group = "blocked",
+                                      .in_flight = 2,
+                                      .delayed = 3,
+                                      .blocker = core::GroupStatus::Blocker{MessageSeq(8), kSentAt,
+                                                                            absl::InfiniteFuture(), 4, "me"}},
+                           .blocker_id = "id"});
+  v1::Answer encoded;
+  EncodeAnswer(answer, encoded);
+  const auto arrived = std::get<engine::GroupsAnswer>(DecodeAnswer(std::move(encoded)).value());
+  EXPECT_EQ(arrived.looked_to, "z");
+  ASSERT_THAT(arrived.groups, SizeIs(2));
+  EXPECT_EQ(arrived.groups[0].status.group, "free");
+  EXPECT_EQ(arrived.groups[0].status.ready, 1);
+  EXPECT_TRUE(arrived.groups[0].status.noisy);
+  EXPECT_FALSE(arrived.groups[0].status.blocker.has_value());
+  const core::GroupStatus& blocked = arrived.groups[1].status;
+  EXPECT_EQ(blocked.in_flight, 2);
+  EXPECT_EQ(blocked.delayed, 3);
+  ASSERT_TRUE(blocked.blocker.has_value());
+  EXPECT_EQ(blocked.blocker->seq, MessageSeq(8));
+  EXPECT_EQ(blocked.blocker->since, kSentAt);
+  EXPECT_EQ(blocked.blocker->until, absl::InfiniteFuture());
+  EXPECT_EQ(blocked.blocker->receive_count, 4);
+  EXPECT_EQ(blocked.blocker->consumer, "me");
+  EXPECT_EQ(arrived.groups[1].blocker_id, "id");
+}
+
 TEST(CodecTest, WhatIsNotSetIsInvalid) {
   v1::Command command;
   EXPECT_EQ(DecodeError(command), ErrorReason::kInvalidParameterValue) << "no partition";
