@@ -1,5 +1,7 @@
 #include "cli/json.h"
 
+#include <map>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/strip.h"
 #include "cli/units.h"
@@ -39,8 +41,19 @@ Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
       {"maximum_message_bytes", attributes.maximum_message_bytes()},
       {"receive_wait_time_seconds", Seconds(attributes.receive_wait_time())},
       {"fifo_queue", attributes.fifo_queue()},
+      {"content_based_deduplication", nullptr},
+      {"deduplication_scope", nullptr},
+      {"fifo_throughput_limit", nullptr},
+      {"partitions", attributes.partitions()},
       {"redrive_policy", nullptr},
       {"redrive_allow_policy", nullptr}};
+  if (attributes.fifo_queue()) {
+    document["content_based_deduplication"] = attributes.content_based_deduplication();
+    document["deduplication_scope"] = WithoutPrefix(
+        queue::v1::DeduplicationScope_Name(attributes.deduplication_scope()), "DEDUPLICATION_SCOPE_");
+    document["fifo_throughput_limit"] = WithoutPrefix(
+        queue::v1::FifoThroughputLimit_Name(attributes.fifo_throughput_limit()), "FIFO_THROUGHPUT_LIMIT_");
+  }
   if (attributes.has_redrive_policy()) {
     document["redrive_policy"] = {
         {"dead_letter_queue_arn", attributes.redrive_policy().dead_letter_queue_arn()},
@@ -55,11 +68,13 @@ Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
 }  // namespace
 
 Json ToJson(const queue::v1::Queue& queue) {
+  const std::map<std::string, std::string> tags(queue.tags().begin(), queue.tags().end());
   Json document = {{"name", queue.name()},
                    {"arn", queue.arn()},
                    {"account", queue.namespace_().account()},
                    {"region", queue.namespace_().region()},
                    {"attributes", AttributesJson(queue.attributes())},
+                   {"tags", tags.empty() ? Json::object() : Json(tags)},
                    {"created_at", Time(queue.has_created_at(), queue.created_at())},
                    {"modified_at", Time(queue.has_modified_at(), queue.modified_at())},
                    {"stats", nullptr}};
@@ -68,9 +83,27 @@ Json ToJson(const queue::v1::Queue& queue) {
   document["stats"] = {{"ready", stats.ready()},
                        {"in_flight", stats.in_flight()},
                        {"delayed", stats.delayed()},
+                       {"blocked", stats.blocked()},
                        {"oldest_message_age_seconds", stats.has_oldest_message_age()
                                                           ? Seconds(stats.oldest_message_age())
                                                           : Json(nullptr)}};
+  return document;
+}
+
+Json ToJson(const queue::v1::MessageGroup& group) {
+  Json document = {{"message_group_id", group.message_group_id()},
+                   {"ready", group.ready()},
+                   {"in_flight", group.in_flight()},
+                   {"delayed", group.delayed()},
+                   {"noisy", group.noisy()},
+                   {"blocked_by", nullptr}};
+  if (!group.has_blocked_by()) return document;
+  const queue::v1::MessageGroupBlock& block = group.blocked_by();
+  document["blocked_by"] = {{"message_id", block.message_id()},
+                            {"since", Time(block.has_since(), block.since())},
+                            {"until", Time(block.has_until(), block.until())},
+                            {"receive_count", block.receive_count()},
+                            {"consumer", OrNull(block.consumer())}};
   return document;
 }
 
@@ -99,7 +132,10 @@ Json ToJson(const queue::v1::ReceivedMessage& message) {
           {"first_received_at", Time(message.has_first_received_at(), message.first_received_at())},
           {"visible_at", Time(message.has_visible_at(), message.visible_at())},
           {"sender_id", OrNull(message.sender_id())},
-          {"dead_letter_queue_source_arn", OrNull(message.dead_letter_queue_source_arn())}};
+          {"dead_letter_queue_source_arn", OrNull(message.dead_letter_queue_source_arn())},
+          {"message_group_id", OrNull(message.message_group_id())},
+          {"message_deduplication_id", OrNull(message.message_deduplication_id())},
+          {"sequence_number", OrNull(message.sequence_number())}};
 }
 
 Json ToJson(const queue::v1::MessageMoveTask& task) {

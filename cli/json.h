@@ -15,6 +15,7 @@ Json ToJson(const queue::v1::Queue& queue);
 Json ToJson(const queue::v1::SentMessage& message);
 Json ToJson(const queue::v1::ReceivedMessage& message);
 Json ToJson(const queue::v1::MessageMoveTask& task);
+Json ToJson(const queue::v1::MessageGroup& group);
 Json ToJson(const runner::v1::Function& function);
 Json ToJson(const runner::v1::Runtime& runtime);
 Json ToJson(const runner::v1::EventSourceMapping& mapping);

@@ -23,6 +23,8 @@ struct SendOptions {
   std::string body;
   std::vector<std::string> attributes;
   absl::Duration delay = absl::ZeroDuration();
+  std::string group;
+  std::string deduplication_id;
   bool lines = false;
   CLI::Option* body_option = nullptr;
   CLI::Option* delay_option = nullptr;
@@ -57,6 +59,8 @@ absl::StatusOr<queue::v1::OutgoingMessage> MessageOf(const SendOptions& options,
   queue::v1::OutgoingMessage message;
   message.set_body(std::move(body));
   if (options.delay_option->count() > 0) *message.mutable_delay() = ToProto(options.delay);
+  message.set_message_group_id(options.group);
+  message.set_message_deduplication_id(options.deduplication_id);
   for (const std::string& text : options.attributes) {
     const auto attribute = ParseAttribute(text);
     if (!attribute.ok()) return UsageError(std::string(attribute.status().message()));
@@ -160,11 +164,17 @@ std::string AttributesText(const queue::v1::ReceivedMessage& message) {
 std::string MessagesText(const queue::v1::ReceiveMessagesResponse& response, bool with_receipts) {
   bool attributes = false;
   bool sources = false;
+  bool groups = false;
+  bool sequence = false;
   for (const queue::v1::ReceivedMessage& message : response.messages()) {
     attributes |= !message.message_attributes().empty();
     sources |= !message.dead_letter_queue_source_arn().empty();
+    groups |= !message.message_group_id().empty();
+    sequence |= !message.sequence_number().empty();
   }
   std::vector<std::string> header = {"BODY", "RECEIVES", "SENT", "MESSAGE ID"};
+  if (groups) header.push_back("GROUP");
+  if (sequence) header.push_back("SEQUENCE NUMBER");
   if (attributes) header.push_back("ATTRIBUTES");
   if (sources) header.push_back("FAILED IN");
   if (with_receipts) header.push_back("RECEIPT");
@@ -173,6 +183,8 @@ std::string MessagesText(const queue::v1::ReceiveMessagesResponse& response, boo
     std::vector<std::string> row = {message.body(), absl::StrCat(message.receive_count()),
                                     FormatTimestamp(message.sent_at()), message.message_id()};
     const std::string& arn = message.dead_letter_queue_source_arn();
+    if (groups) row.push_back(message.message_group_id());
+    if (sequence) row.push_back(message.sequence_number());
     if (attributes) row.push_back(AttributesText(message));
     if (sources) row.push_back(arn.substr(arn.rfind(':') + 1));
     if (with_receipts) row.push_back(message.receipt_handle());
@@ -243,12 +255,17 @@ void AddSend(CLI::App& app, Session& session) {
                    "NAME=VALUE, NAME:Number=5, NAME:Binary=BASE64; may be repeated")
       ->type_name("ATTRIBUTE")->expected(1)->take_all();
   options->delay_option = AddDuration(*send, "--delay", options->delay,
-                                      "How long it waits before it can be received, 0s to 15m "
+                                      "How long it waits before it can be received, 0s up to the queue's retention "
                                       "(default: as the queue says)")
                               ->default_str("");
+  send->add_option("--group", options->group, "Message group: kept in order by FIFO queues, which need it")
+      ->type_name("GROUP");
+  send->add_option("--deduplication-id", options->deduplication_id,
+                   "FIFO: a second send with the same id within 5 minutes is swallowed")
+      ->type_name("ID");
   send->add_flag("--lines", options->lines, "Send each line of stdin as a message, by tens");
   SetExamples(*send, {"weir send orders 'Order123'", "weir send orders '{\"id\": 123}' -a kind=new -a amount:Number=9.50",
-                      "weir send orders - < order.json", "seq 1000 | weir send orders --lines",
+                      "weir send orders - < order.json", "seq 1000 | weir send orders --lines", "weir send orders.fifo 'Order123' --group customer-7",
                       "weir send orders -- '-starts with a dash'"});
   send->callback([&session, options] {
     session.action = [&session, options] { return Send(session, *options); };

@@ -1,4 +1,4 @@
-// weir queue create|list|describe|update|delete|purge
+// weir queue create|list|describe|update|delete|purge|groups|tag|untag
 #include <map>
 #include <memory>
 #include <optional>
@@ -27,6 +27,10 @@ struct AttributeOptions {
   int max_receive_count = 0;
   bool no_dead_letter_queue = false;
   std::string redrive_allow;
+  bool fifo = false;
+  bool content_based_deduplication = false;
+  std::string deduplication_scope;
+  std::string throughput_limit;
   CLI::App* command = nullptr;
 
   bool Given(const char* option) const { return command->count(option) > 0; }
@@ -36,8 +40,27 @@ struct QueueOptions {
   std::string name;
   std::string prefix;
   bool stats = false;
+  bool blocked_only = false;
+  std::vector<std::string> tags;      // KEY=VALUE
+  std::vector<std::string> tag_keys;  // for untag
   AttributeOptions attributes;
 };
+
+void AddFifoOptions(CLI::App& command, AttributeOptions& options, bool update) {
+  if (!update) {
+    command.add_flag("--fifo", options.fifo,
+                     "A FIFO queue: order and deduplication by group; the name must end in .fifo");
+  }
+  command.add_flag("--content-based-deduplication,!--no-content-based-deduplication",
+                   options.content_based_deduplication,
+                   "FIFO: a message without a deduplication id gets the SHA-256 of its body");
+  command.add_option("--deduplication-scope", options.deduplication_scope,
+                     "FIFO: within what a deduplication id is unique")
+      ->type_name("SCOPE")->check(CLI::IsMember({"queue", "group"}));
+  command.add_option("--throughput-limit", options.throughput_limit,
+                     "FIFO: what SQS counts its quota by; group needs --deduplication-scope group")
+      ->type_name("LIMIT")->check(CLI::IsMember({"queue", "group"}));
+}
 
 void AddAttributeOptions(CLI::App& command, AttributeOptions& options, bool update) {
   options.command = &command;
@@ -66,6 +89,7 @@ void AddAttributeOptions(CLI::App& command, AttributeOptions& options, bool upda
   command.add_option("--redrive-allow", options.redrive_allow,
                      "Who may use this queue as dead-letter queue: all, none, or queues, separated by commas")
       ->type_name("WHO");
+  AddFifoOptions(command, options, update);
   if (!update) return;
   for (CLI::Option* option : command.get_options()) option->default_str("");
 }
@@ -104,7 +128,55 @@ queue::v1::QueueAttributes AttributesOf(const Session& session, const AttributeO
   if (options.Given("--redrive-allow")) {
     FillRedriveAllow(session, options.redrive_allow, *attributes.mutable_redrive_allow_policy());
   }
+  if (options.fifo) attributes.set_fifo_queue(true);
+  if (options.Given("--content-based-deduplication")) {
+    attributes.set_content_based_deduplication(options.content_based_deduplication);
+  }
+  if (options.Given("--deduplication-scope")) {
+    attributes.set_deduplication_scope(options.deduplication_scope == "group"
+                                           ? queue::v1::DEDUPLICATION_SCOPE_MESSAGE_GROUP
+                                           : queue::v1::DEDUPLICATION_SCOPE_QUEUE);
+  }
+  if (options.Given("--throughput-limit")) {
+    attributes.set_fifo_throughput_limit(options.throughput_limit == "group"
+                                             ? queue::v1::FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID
+                                             : queue::v1::FIFO_THROUGHPUT_LIMIT_PER_QUEUE);
+  }
   return attributes;
+}
+
+// Adds "KEY=VALUE" texts to a request's tags.
+absl::Status FillTags(const std::vector<std::string>& texts,
+                      google::protobuf::Map<std::string, std::string>& tags) {
+  for (const std::string& text : texts) {
+    absl::StatusOr<KeyValue> tag = ParseKeyValue("tag", text);
+    if (!tag.ok()) return UsageError(std::string(tag.status().message()));
+    tags[std::move(tag->key)] = std::move(tag->value);
+  }
+  return absl::OkStatus();
+}
+
+// In the order of their keys.
+std::string TagsText(const queue::v1::Queue& queue) {
+  const std::map<std::string, std::string> sorted(queue.tags().begin(), queue.tags().end());
+  return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
+}
+
+using Fields = std::vector<std::pair<std::string, std::string>>;
+
+void AddFifoFields(const queue::v1::QueueAttributes& attributes, Fields& fields) {
+  if (!attributes.fifo_queue()) return;
+  fields.push_back({"Deduplication", absl::StrCat(attributes.deduplication_scope() ==
+                                                          queue::v1::DEDUPLICATION_SCOPE_MESSAGE_GROUP
+                                                      ? "by group"
+                                                      : "by queue",
+                                                  attributes.content_based_deduplication()
+                                                      ? ", content-based"
+                                                      : "")});
+  fields.push_back({"Throughput limit", attributes.fifo_throughput_limit() ==
+                                                queue::v1::FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID
+                                            ? "by group"
+                                            : "by queue"});
 }
 
 std::string RedriveText(const queue::v1::QueueAttributes& attributes) {
@@ -128,9 +200,10 @@ std::string RedriveAllowText(const queue::v1::QueueAttributes& attributes) {
 
 std::string QueueText(const queue::v1::Queue& queue) {
   const queue::v1::QueueAttributes& attributes = queue.attributes();
-  std::vector<std::pair<std::string, std::string>> fields = {
+  Fields fields = {
       {"Name", queue.name()},
       {"ARN", queue.arn()},
+      {"Type", attributes.fifo_queue() ? "FIFO" : "standard"},
       {"Visibility timeout", DurationText(FromProto(attributes.visibility_timeout()))},
       {"Delay", DurationText(FromProto(attributes.delay()))},
       {"Retention", DurationText(FromProto(attributes.retention()))},
@@ -138,9 +211,14 @@ std::string QueueText(const queue::v1::Queue& queue) {
       {"Maximum message", FormatBytes(attributes.maximum_message_bytes())},
       {"Dead-letter queue", RedriveText(attributes)},
       {"Redrive allowed for", RedriveAllowText(attributes)},
+      {"Tags", TagsText(queue)},
       {"Created", FormatTimestamp(queue.created_at())}};
+  AddFifoFields(attributes, fields);
   if (queue.has_stats()) {
     fields.push_back({"Ready", absl::StrCat(queue.stats().ready())});
+    if (attributes.fifo_queue()) {
+      fields.push_back({"Blocked of them", absl::StrCat(queue.stats().blocked())});
+    }
     fields.push_back({"In flight", absl::StrCat(queue.stats().in_flight())});
     fields.push_back({"Delayed", absl::StrCat(queue.stats().delayed())});
     fields.push_back({"Oldest message", queue.stats().has_oldest_message_age()
@@ -154,6 +232,7 @@ absl::StatusOr<ExitCode> CreateQueue(Session& session, const QueueOptions& optio
   queue::v1::CreateQueueRequest request;
   *request.mutable_queue() = session.Queue(options.name);
   *request.mutable_attributes() = AttributesOf(session, options.attributes);
+  WEIR_RETURN_IF_ERROR(FillTags(options.tags, *request.mutable_tags()));
   WEIR_ASSIGN_OR_RETURN(const queue::v1::CreateQueueResponse response,
                         session.Call(session.queue_stub(), &QueueService::Stub::CreateQueue, request));
   Json document = ToJson(response.queue());
@@ -189,12 +268,95 @@ absl::StatusOr<ExitCode> ListQueues(Session& session, const QueueOptions& option
   return ExitCode::kOk;
 }
 
+// Every group, or those that are blocked only, in the order of their ids.
+absl::StatusOr<std::vector<queue::v1::MessageGroup>> GroupsOf(Session& session, const std::string& name,
+                                                              bool blocked_only) {
+  queue::v1::ListMessageGroupsRequest request;
+  *request.mutable_queue() = session.Queue(name);
+  request.set_blocked_only(blocked_only);
+  request.set_page_size(1000);
+  std::vector<queue::v1::MessageGroup> groups;
+  do {
+    WEIR_ASSIGN_OR_RETURN(
+        const queue::v1::ListMessageGroupsResponse response,
+        session.Call(session.queue_stub(), &QueueService::Stub::ListMessageGroups, request));
+    groups.insert(groups.end(), response.groups().begin(), response.groups().end());
+    request.set_page_token(response.next_page_token());
+  } while (!request.page_token().empty());
+  return groups;
+}
+
+// "message ID, received 2 times, last 12:00:00 by 10.0.0.1:45678, hidden until 12:00:30"
+std::string BlockText(const queue::v1::MessageGroup& group) {
+  if (!group.has_blocked_by()) return "";
+  const queue::v1::MessageGroupBlock& block = group.blocked_by();
+  std::string text = absl::StrCat("message ", block.message_id());
+  if (block.has_since()) {
+    absl::StrAppend(&text, ", received ", block.receive_count(), block.receive_count() == 1 ? " time" : " times",
+                    ", last ", FormatTimestamp(block.since()));
+    if (!block.consumer().empty()) absl::StrAppend(&text, " by ", block.consumer());
+  }
+  if (block.has_until()) absl::StrAppend(&text, ", hidden until ", FormatTimestamp(block.until()));
+  return text;
+}
+
+std::string GroupsText(const std::vector<queue::v1::MessageGroup>& groups) {
+  Table table({"GROUP", "READY", "IN FLIGHT", "DELAYED", "NOISY", "BLOCKED BY"});
+  for (const queue::v1::MessageGroup& group : groups) {
+    table.AddRow({group.message_group_id(), absl::StrCat(group.ready()), absl::StrCat(group.in_flight()),
+                  absl::StrCat(group.delayed()), group.noisy() ? "yes" : "", BlockText(group)});
+  }
+  return table.ToString();
+}
+
+Json GroupsJson(const std::vector<queue::v1::MessageGroup>& groups) {
+  Json array = Json::array();
+  for (const queue::v1::MessageGroup& group : groups) array.push_back(ToJson(group));
+  return array;
+}
+
+absl::StatusOr<ExitCode> ListGroups(Session& session, const QueueOptions& options) {
+  WEIR_ASSIGN_OR_RETURN(const auto groups, GroupsOf(session, options.name, options.blocked_only));
+  if (groups.empty() && !session.json) {
+    session.Remark(options.blocked_only ? "No blocked groups." : "No message groups.");
+  }
+  session.PrintResult({{"groups", GroupsJson(groups)}}, groups.empty() ? "" : GroupsText(groups));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> TagQueue(Session& session, const QueueOptions& options) {
+  queue::v1::TagQueueRequest request;
+  *request.mutable_queue() = session.Queue(options.name);
+  WEIR_RETURN_IF_ERROR(FillTags(options.tags, *request.mutable_tags()));
+  WEIR_RETURN_IF_ERROR(session.Call(session.queue_stub(), &QueueService::Stub::TagQueue, request).status());
+  session.PrintResult({{"name", options.name}, {"tagged", request.tags_size()}},
+                      absl::StrCat("Tagged ", options.name, "\n"));
+  return ExitCode::kOk;
+}
+
+absl::StatusOr<ExitCode> UntagQueue(Session& session, const QueueOptions& options) {
+  queue::v1::UntagQueueRequest request;
+  *request.mutable_queue() = session.Queue(options.name);
+  for (const std::string& key : options.tag_keys) request.add_tag_keys(key);
+  WEIR_RETURN_IF_ERROR(session.Call(session.queue_stub(), &QueueService::Stub::UntagQueue, request).status());
+  session.PrintResult({{"name", options.name}, {"untagged", request.tag_keys_size()}},
+                      absl::StrCat("Removed tags of ", options.name, "\n"));
+  return ExitCode::kOk;
+}
+
 absl::StatusOr<ExitCode> DescribeQueue(Session& session, const QueueOptions& options) {
   queue::v1::GetQueueRequest request;
   *request.mutable_queue() = session.Queue(options.name);
   WEIR_ASSIGN_OR_RETURN(const queue::v1::GetQueueResponse response,
                         session.Call(session.queue_stub(), &QueueService::Stub::GetQueue, request));
-  session.PrintResult(ToJson(response.queue()), QueueText(response.queue()));
+  Json document = ToJson(response.queue());
+  std::string text = QueueText(response.queue());
+  if (response.queue().attributes().fifo_queue()) {
+    WEIR_ASSIGN_OR_RETURN(const auto blocked, GroupsOf(session, options.name, /*blocked_only=*/true));
+    document["blocked_groups"] = GroupsJson(blocked);
+    if (!blocked.empty()) absl::StrAppend(&text, "\nBlocked groups:\n", GroupsText(blocked));
+  }
+  session.PrintResult(document, text);
   return ExitCode::kOk;
 }
 
@@ -259,8 +421,11 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   const auto [create, create_options] =
       add_named("create", "Create a queue; one with the same attributes may exist", CreateQueue, "NAME");
   AddAttributeOptions(*create, create_options->attributes, false);
+  create->add_option("--tag", create_options->tags, "KEY=VALUE; may be repeated")
+      ->type_name("TAG")->expected(1)->take_all();
   SetExamples(*create, {"weir queue create orders", "weir queue create orders --visibility-timeout 5m --retention 14d",
-                        "weir queue create orders --dead-letter-queue orders-dlq --max-receive-count 3"});
+                        "weir queue create orders --dead-letter-queue orders-dlq --max-receive-count 3",
+                        "weir queue create orders.fifo --fifo --content-based-deduplication --tag team=shop"});
   const auto [list, list_options] = add("list", "List queues with exact counts of their messages", ListQueues);
   list->add_option("--prefix", list_options->prefix, "Only names that start with it")->type_name("TEXT");
   SetExamples(*list, {"weir queue list", "weir queue list --prefix orders -o json"});
@@ -278,6 +443,16 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   const auto [purge, purge_options] =
       add_named("purge", "Remove every message of a queue", PurgeQueue, kQueueType);
   SetExamples(*purge, {"weir queue purge orders"});
+  const auto [groups, groups_options] =
+      add_named("groups", "List the message groups of a queue, and what blocks them", ListGroups, kQueueType);
+  groups->add_flag("--blocked", groups_options->blocked_only, "Only groups that are blocked (FIFO queues)");
+  SetExamples(*groups, {"weir queue groups orders.fifo", "weir queue groups orders.fifo --blocked"});
+  const auto [tag, tag_options] = add_named("tag", "Set tags of a queue; others stay", TagQueue, kQueueType);
+  tag->add_option("tag", tag_options->tags, "KEY=VALUE, one or more")->required()->type_name("TAG");
+  SetExamples(*tag, {"weir queue tag orders team=shop cost-centre=12"});
+  const auto [untag, untag_options] = add_named("untag", "Remove tags of a queue", UntagQueue, kQueueType);
+  untag->add_option("key", untag_options->tag_keys, "Keys of the tags, one or more")->required()->type_name("KEY");
+  SetExamples(*untag, {"weir queue untag orders team"});
 }
 
 }  // namespace weir::cli

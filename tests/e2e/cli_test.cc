@@ -93,6 +93,33 @@ TEST_F(CliTest, QueueCommandsAnswerOneDocumentEach) {
   EXPECT_EQ(Json("queue delete orders")["deleted"], true);
 }
 
+TEST_F(CliTest, FifoQueueShowsGroupsAndWhatBlocksThem) {
+  const json created = Json("queue create pay.fifo --fifo --content-based-deduplication --tag team=shop");
+  EXPECT_EQ(created["attributes"]["fifo_queue"], true);
+  EXPECT_EQ(created["attributes"]["deduplication_scope"], "QUEUE");
+  EXPECT_EQ(created["tags"]["team"], "shop");
+  const json first = Json("send pay.fifo charge --group customer-7");
+  EXPECT_EQ(Json("send pay.fifo charge --group customer-7")["message_id"], first["message_id"]);
+  Json("send pay.fifo refund --group customer-7 --deduplication-id r1");
+  const json received = Json("receive pay.fifo")["messages"][0];
+  EXPECT_EQ(received["body"], "charge");
+  EXPECT_EQ(received["message_group_id"], "customer-7");
+  EXPECT_EQ(received["sequence_number"], first["sequence_number"]);
+  const json group = Json("queue groups pay.fifo --blocked")["groups"][0];
+  EXPECT_EQ(group["message_group_id"], "customer-7");
+  EXPECT_EQ(group["blocked_by"]["message_id"], first["message_id"]);
+  EXPECT_THAT(group["blocked_by"]["consumer"].get<std::string>(), HasSubstr("127.0.0.1:"));
+  EXPECT_EQ(Json("queue describe pay.fifo")["blocked_groups"].size(), 1u);
+  const Outcome described = Weir("queue describe pay.fifo");
+  EXPECT_THAT(described.out, HasSubstr("FIFO"));
+  EXPECT_THAT(described.out, HasSubstr("Blocked groups:"));
+  EXPECT_THAT(described.out, HasSubstr("team=shop"));
+  EXPECT_EQ(Weir("queue tag pay.fifo cost=12").exit_code, 0);
+  EXPECT_EQ(Weir("queue untag pay.fifo team").exit_code, 0);
+  EXPECT_EQ(Json("queue describe pay.fifo")["tags"], json({{"cost", "12"}}));
+  EXPECT_EQ(Weir("queue tag pay.fifo nonsense").exit_code, 2);
+}
+
 TEST_F(CliTest, EachLineOfStdinIsAMessage) {
   Json("queue create q");
   std::ofstream(dir_.path() + "/lines") << "one\ntwo\n\nthree\n";
