@@ -348,7 +348,7 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
                           .config = (*queue)->config,
                           .max_messages = static_cast<int32_t>(ask_),
                           .visibility_timeout = visibility_timeout_,
-                          .wait_until = Shard().Now() + kWait,
+                          .wait_until = context_.engine.Now() + kWait,
                           .consumer = consumer_};
     const absl::StatusOr<core::RequestId> submitted = Shard().Submit(
         std::move(receive), [this, number = ++receive_number_](core::Reply reply) {
