@@ -26,7 +26,7 @@ class ViewTest : public EngineOnPgTest {
     engine::PeekQuery query{.partition = Queue(name)->address.partition, .limit = 100};
     while (true) {
       std::promise<absl::StatusOr<engine::ShardAnswer>> promise;
-      engine_->shard(core::ShardId(0)).Ask(query, [&](absl::StatusOr<engine::ShardAnswer> answer) {
+      engine_->shard(core::ShardId(0)).Query(query, absl::InfiniteFuture(), [&](absl::StatusOr<engine::ShardAnswer> answer) {
         promise.set_value(std::move(answer));
       });
       const auto answer = std::get<engine::PeekAnswer>(promise.get_future().get().value());
