@@ -28,7 +28,10 @@ GroupNo FifoGroups::Add(absl::string_view name, MessageSeq seq, MessageState sta
 void FifoGroups::SetState(GroupNo number, MessageSeq seq, MessageState state) {
   Group& group = table_[number];
   MessageState& known = group.messages.at(seq);
-  if (known == MessageState::kInFlight && state != MessageState::kInFlight) consumers_.erase(seq);
+  if (known == MessageState::kInFlight && state != MessageState::kInFlight) {
+    consumers_.erase(seq);
+    repeats_.erase(seq);
+  }
   --group.counts[Index(known)];
   ++group.counts[Index(state)];
   known = state;
@@ -42,7 +45,15 @@ void FifoGroups::Remove(GroupNo number, MessageSeq seq) {
   --group.counts[Index(it->second)];
   group.messages.erase(it);
   consumers_.erase(seq);
+  repeats_.erase(seq);
   Update(number);
+}
+
+bool FifoGroups::TakeRepeat(MessageSeq seq) {
+  const auto it = repeats_.find(seq);
+  if (it == repeats_.end()) return false;
+  if (--it->second == 0) repeats_.erase(it);
+  return true;
 }
 
 void FifoGroups::SetHorizon(MessageSeq horizon) {

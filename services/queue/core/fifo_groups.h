@@ -73,6 +73,11 @@ class FifoGroups {
   // Empty: not known.
   std::string ConsumerOf(MessageSeq seq) const;
 
+  // An attempt to receive was repeated and got this message again. When the client of the first answer turns out to be gone, the
+  // message is the second one's: so many releases of its lease do not count.
+  void NoteRepeat(MessageSeq seq) { ++repeats_[seq]; }
+  bool TakeRepeat(MessageSeq seq);
+
   const GroupTable<Group>& table() const { return table_; }
   void Compact();
 
@@ -101,6 +106,7 @@ class FifoGroups {
   // Groups whose front is ready but stands beyond the horizon; with stale entries.
   absl::btree_map<MessageSeq, GroupNo> beyond_;
   absl::flat_hash_map<MessageSeq, std::string> consumers_;  // of messages in flight
+  absl::flat_hash_map<MessageSeq, int> repeats_;            // of messages in flight
 };
 
 }  // namespace weir::queue::core

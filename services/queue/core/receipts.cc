@@ -84,6 +84,7 @@ void ShardState::Impl::Run(RequestId, const ReleaseLease& command) {
         message->receive_count != receipt.receive_count) {
       continue;
     }
+    if (partition->fifo != nullptr && partition->fifo->groups.TakeRepeat(receipt.seq)) continue;
     SetVisibleAt(*partition, receipt.seq, *message, now_);
   }
 }

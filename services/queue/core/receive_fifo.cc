@@ -95,6 +95,7 @@ std::vector<ReceivedMessage> ShardState::Impl::RepeatAttempt(Partition& partitio
     Message& message = *partition.Find(one.seq);
     one.visible_at = std::min(now_ + timeout, message.leased_at + kMaxVisibility);
     SetVisibleAt(partition, one.seq, message, one.visible_at);
+    if (one.visible_at > now_) partition.fifo->groups.NoteRepeat(one.seq);
     received.push_back({.seq = one.seq,
                         .receive_count = message.receive_count,
                         .sent_at = ToTime(message.sent_at),

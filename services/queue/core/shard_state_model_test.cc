@@ -7,6 +7,7 @@
 // other is not: their decisions must be the same, so what comes due is applied before a command,
 // and equal inputs give equal outputs. The store answers reads of the backlog late, transfers end
 // in every way, segments come and go, and the process dies at any moment.
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <iterator>
@@ -270,6 +271,10 @@ class Simulation {
   void Drain() {
     if (!ok()) return;
     AdvanceTo(now_ + absl::Hours(12));
+    // What the other shard has sent to a deleted queue after this one forgot it: the next take-over drops it.
+    for (const PartitionId id : ticked_.Partitions()) {
+      if (std::find(ids_.begin(), ids_.end(), id) == ids_.end()) Decide(DropPartition{id});
+    }
     for (const PartitionId id : ids_) {
       QueueConfig config{.version = ++version_};
       config.retention = absl::Hours(24 * 10'000);

@@ -105,6 +105,10 @@ void ReferenceModel::Before(const Command& command, const Decision& decision) {
       if (message != nullptr && message->state == State::kInFlight &&
           message->receive_count == receipt.receive_count &&
           !IsExpired(PartitionOf(release->partition), *message)) {
+        if (message->repeats > 0) {
+          --message->repeats;
+          continue;
+        }
         message->state = State::kReady;
         message->visible_at = now_;
         message->paused = false;
@@ -140,6 +144,7 @@ void ReferenceModel::MakeDue() {
       if (!hidden || message.visible_at > now_) continue;
       message.state = State::kReady;
       message.paused = false;
+      message.repeats = 0;
     }
   }
 }
@@ -155,6 +160,7 @@ void ReferenceModel::Crash(absl::Time now) {
     partition.totals = {};
     for (auto& [seq, message] : partition.messages) {
       message.refused = false;
+      message.repeats = 0;
       message.dead_lettering = false;
       if (std::exchange(message.paused, false)) message.state = State::kReady;
       // Never received here: its row cannot tell a pause from a delay.
@@ -362,6 +368,7 @@ void ReferenceModel::AnswerChange(const ChangeVisibility& command,
     message->visible_at = now_ + timeout;
     message->paused = false;
     message->state = timeout > absl::ZeroDuration() ? State::kInFlight : State::kReady;
+    if (message->state == State::kReady) message->repeats = 0;
   }
 }
 

@@ -35,6 +35,7 @@ class ReferenceModel {
     ContentPtr content;
     bool dead_lettering = false;
     bool refused = false;
+    int repeats = 0;  // of the attempt that has it: so many releases do not count
     // Hidden until its dead-letter queue is back, which no row tells of: a restart forgets it.
     bool paused = false;
     // First received in the order of seq: not delayed, never on its way elsewhere.

@@ -87,6 +87,7 @@ void ReferenceModel::CheckRepeated(Partition& partition, const Waiter& waiter,
     const ReceivedMessage& received = reply.messages[i];
     Message& message = partition.messages.at(attempt.got[i].seq);
     message.visible_at = std::min(now_ + timeout, *message.leased_at + kMaxVisibility);
+    message.repeats = message.visible_at > now_ ? message.repeats + 1 : 0;
     if (message.visible_at <= now_) message.state = State::kReady;
     if (received.seq != attempt.got[i].seq || received.receive_count != message.receive_count ||
         received.visible_at != message.visible_at || received.sent_at != message.sent_at) {
