@@ -42,8 +42,7 @@ class ViewTest : public EngineOnPgTest {
   }
 
   std::vector<std::string> BySql(const std::string& name) {
-    pqxx::work tx(*connection_);
-    const pqxx::result rows = tx.exec(absl::StrCat(
+    const pqxx::result rows = Query(absl::StrCat(
         "SELECT message_id, state, receive_count, body, (extract(epoch FROM visible_at) * 1000000)::bigint,"
         " coalesce((extract(epoch FROM first_received_at) * 1000000)::bigint, 0) FROM queue.messages('",
         name, "')"));
