@@ -67,6 +67,7 @@ void BuildApp(CLI::App& app, Session& session) {
   AddMessageCommands(app, session);
   AddTraceCommand(app, session);
   AddRedriveCommands(app, session);
+  AddClusterCommands(app, session);
   AddFunctionCommands(app, session);
   AddRuntimeCommands(app, session);
   AddMappingCommands(app, session);

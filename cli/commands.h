@@ -18,6 +18,7 @@ void AddMessageCommands(CLI::App& app, Session& session);  // send, receive, ack
 void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue
 void AddTraceCommand(CLI::App& app, Session& session);
 void AddRedriveCommands(CLI::App& app, Session& session);
+void AddClusterCommands(CLI::App& app, Session& session);
 void AddFunctionCommands(CLI::App& app, Session& session);
 void AddRuntimeCommands(CLI::App& app, Session& session);
 void AddMappingCommands(CLI::App& app, Session& session);

@@ -43,6 +43,13 @@ queue::v1::QueueService::Stub& Session::queue_stub() {
   return *queue_stub_;
 }
 
+queue::v1::ClusterService::Stub& Session::cluster_stub() {
+  if (cluster_stub_ == nullptr) {
+    cluster_stub_ = queue::v1::ClusterService::NewStub(grpcx::MakeChannel(queue_endpoint));
+  }
+  return *cluster_stub_;
+}
+
 runner::v1::RunnerService::Stub& Session::runner_stub() {
   if (runner_stub_ == nullptr) {
     runner_stub_ = runner::v1::RunnerService::NewStub(grpcx::MakeChannel(runner_endpoint));

@@ -19,6 +19,7 @@
 #include "libs/grpcx/channel.h"
 #include "libs/grpcx/status.h"
 #include "weir/common/v1/namespace.pb.h"
+#include "weir/queue/v1/cluster_service.grpc.pb.h"
 #include "weir/queue/v1/queue_service.grpc.pb.h"
 #include "weir/runner/v1/runner_service.grpc.pb.h"
 
@@ -47,6 +48,7 @@ class Session {
   std::string QueueArn(absl::string_view name_or_arn) const;
 
   queue::v1::QueueService::Stub& queue_stub();
+  queue::v1::ClusterService::Stub& cluster_stub();
   runner::v1::RunnerService::Stub& runner_stub();
 
   // Calls `method` of a stub. An error of the connection names the endpoint and what to do. `extra` is added to the deadline, for
@@ -67,6 +69,7 @@ class Session {
   absl::Status Explain(const grpc::Status& status, const std::string& endpoint) const;
 
   const std::string& EndpointOf(const queue::v1::QueueService::Stub&) const { return queue_endpoint; }
+  const std::string& EndpointOf(const queue::v1::ClusterService::Stub&) const { return queue_endpoint; }
   const std::string& EndpointOf(const runner::v1::RunnerService::Stub&) const {
     return runner_endpoint;
   }
@@ -80,6 +83,7 @@ class Session {
 
  private:
   std::unique_ptr<queue::v1::QueueService::Stub> queue_stub_;
+  std::unique_ptr<queue::v1::ClusterService::Stub> cluster_stub_;
   std::unique_ptr<runner::v1::RunnerService::Stub> runner_stub_;
 };
 
