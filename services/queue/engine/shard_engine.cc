@@ -315,10 +315,12 @@ void ShardEngine::Run() {
 
 absl::Status ShardEngine::Acquire() {
   const int64_t term = host_.LeaseTerm();
-  WEIR_ASSIGN_OR_RETURN(
-      const core::Epoch epoch,
-      leases_.AcquireShard(shard_, replica_, absl::Now() + options_.acquire_timeout));
+  const absl::StatusOr<core::Epoch> taken =
+      leases_.AcquireShard(shard_, replica_, absl::Now() + options_.acquire_timeout);
+  if (ReasonOf(taken.status()) == ErrorReason::kShardNotOwned) named_ = false;
+  WEIR_ASSIGN_OR_RETURN(const core::Epoch epoch, taken);
   epoch_.store(epoch.value());
+  named_ = true;
   SetPhase(Phase::kReading);
   // Who wrote into this shard before knew its queues from the store, and nobody else writes from here on: so a partition whose
   // queue is not there now belongs to none.
@@ -802,7 +804,7 @@ void ShardEngine::LetGo(const absl::Status& why) {
                {{"shard", absl::StrCat(shard_.value())},
                 {"epoch", absl::StrCat(epoch_.load())},
                 {"why", std::string(why.message())}});
-  const bool ours = HoldsShard() && lost_by_ != store::CommitOutcome::kFenced && !IsTakenOver();
+  if (lost_by_ == store::CommitOutcome::kFenced || IsTakenOver()) named_ = false;
   SetPhase(Phase::kIdle, why);
   host_.ShardLetGo(shard_, TakeUndone(why));
   state_.reset();
@@ -812,13 +814,18 @@ void ShardEngine::LetGo(const absl::Status& why) {
   NoteSegments();
   log_.reset();
   lost_by_ = store::CommitOutcome::kRejected;
-  if (ours) {
+  while (named_) {
+    // Nobody takes a shard whose row names a replica that lives, so this is repeated until the store is there.
     const absl::Status released =
         leases_.ReleaseShard(shard_, replica_, epoch(), absl::Now() + options_.acquire_timeout);
-    if (!released.ok()) {
-      observe::Log(observe::Level::kWarning, "shard not given up in the store",
-                   {{"shard", absl::StrCat(shard_.value())}, {"error", released.ToString()}});
+    if (released.ok() || stopping_.load() || !absl::IsUnavailable(released) ||
+        ReasonOf(released) == ErrorReason::kShardNotOwned) {
+      named_ = false;
     }
+    if (released.ok()) break;
+    observe::Log(observe::Level::kWarning, "shard not given up in the store",
+                 {{"shard", absl::StrCat(shard_.value())}, {"error", released.ToString()}});
+    if (named_) mailbox_.Take(options_.retry_max, 1, 1);
   }
   idle_.store(true, std::memory_order_release);
   host_.ShardIdle(shard_);

@@ -288,6 +288,7 @@ class ShardEngine {
   store::CommitOutcome lost_by_ = store::CommitOutcome::kRejected;
   std::atomic<int64_t> stored_rows_{0};
   std::atomic<int32_t> stored_segments_{0};
+  bool named_ = false;  // the store names this replica the owner, as far as is known; also while the shard could not be read
   int64_t owned_in_term_ = 0;  // the lease's term when the store last showed that the epoch is ours
 
   Mutex thread_mu_;  // taken before all others
