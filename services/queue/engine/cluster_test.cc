@@ -231,7 +231,7 @@ TEST_F(ClusterTest, SilentReplicasShardsAreTakenWithinTheLease) {
   auto [parked, waiting] = Begin(b, *queue, ReceiveCommand(b, *queue, 5, absl::Seconds(20)));
   EXPECT_THAT(Bodies(waiting.get()), ElementsAre("before"));
   auto [again, still_waiting] = Begin(b, *queue, ReceiveCommand(b, *queue, 5, absl::Seconds(20)));
-  replicas_[0]->faults.SetChances({.lease = 1});
+  replicas_[0]->faults.ScriptCalls(FaultPoint::kLease, std::vector(1'000, CallFault::kFailed));
   peers_.CutOff("a");
   const absl::Time start = absl::Now();
   ASSERT_TRUE(Send(b, *queue, "after").ok());
