@@ -66,6 +66,7 @@ void BuildApp(CLI::App& app, Session& session) {
   AddQueueCommands(app, session);
   AddMessageCommands(app, session);
   AddTraceCommand(app, session);
+  AddStreamCommands(app, session);
   AddRedriveCommands(app, session);
   AddClusterCommands(app, session);
   AddFunctionCommands(app, session);

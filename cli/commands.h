@@ -17,6 +17,7 @@ void AddQueueCommands(CLI::App& app, Session& session);
 void AddMessageCommands(CLI::App& app, Session& session);  // send, receive, ack, nack
 void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue
 void AddTraceCommand(CLI::App& app, Session& session);
+void AddStreamCommands(CLI::App& app, Session& session);   // produce, consume
 void AddRedriveCommands(CLI::App& app, Session& session);
 void AddClusterCommands(CLI::App& app, Session& session);
 void AddFunctionCommands(CLI::App& app, Session& session);

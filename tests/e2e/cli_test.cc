@@ -165,6 +165,20 @@ TEST_F(CliTest, AReceiptAcksOrGivesBack) {
   EXPECT_EQ(Weir("receive q").err, "No messages.\n");
 }
 
+TEST_F(CliTest, StreamsCarryLinesThereAndBack) {
+  ASSERT_EQ(Weir("queue create jobs").exit_code, 0);
+  const std::string input = dir_.path() + "/input";
+  std::ofstream(input) << "a\n\nb\nc\n";
+  EXPECT_EQ(Weir(absl::StrCat("produce jobs <", input)).out, "Sent 3 messages\n");
+  EXPECT_EQ(Json(absl::StrCat("produce jobs <", input)), json::parse(R"({"sent": 3, "failed": 0})"));
+  EXPECT_EQ(Weir("consume jobs --max 2").out, "a\nb\n") << "they are not deleted, so they come again";
+  EXPECT_EQ(Weir("consume jobs --max 6 --delete").exit_code, 0);
+  EXPECT_EQ(Json("queue describe jobs")["stats"]["ready"], 0);
+  const Outcome missing = Weir(absl::StrCat("produce nothing <", input));
+  EXPECT_NE(missing.exit_code, 0);
+  EXPECT_THAT(missing.err, HasSubstr("QUEUE_DOES_NOT_EXIST"));
+}
+
 TEST_F(CliTest, FunctionCommandsAnswerOneDocumentEach) {
   std::ofstream(dir_.path() + "/f.py") << "def ok(event, context):\n    print('ran')\n    return event\n"
                                           "def bad(event, context):\n    raise ValueError('no')\n";

@@ -47,6 +47,10 @@ TEST_F(PythonExampleTest, TakesAnOrderThroughAQueueAndIntoAFunctionAgainAndAgain
                                       "log: START .*\n"
                                       "log: Order123\n"));
   }
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(Run({"/usr/bin/python3", example + "/streams.py", up.endpoint("queue")}, absl::Seconds(60)),
+              "consumed 1000\n");
+  }
   EXPECT_TRUE(up.Interrupt()) << up.Output();
 }
 
