@@ -145,11 +145,7 @@ void MoveTasks::Run(std::shared_ptr<Task> task) {
 }
 
 absl::Status MoveTasks::MoveLots(Task& task) {
-  ShardEngine& shard = shards_.local(task.source->address.shard);
-  int64_t to_move = 0;
-  WEIR_RETURN_IF_ERROR(shard.Inspect([&](const core::ShardState& state) {
-    to_move = state.Stats(task.source->address.partition).ready;
-  }));
+  WEIR_ASSIGN_OR_RETURN(const int64_t to_move, CountReady(*task.source));
   int32_t rate = 0;
   {
     MutexLock lock(&task.mu);
@@ -172,6 +168,22 @@ absl::Status MoveTasks::MoveLots(Task& task) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> MoveTasks::CountReady(const QueueInfo& source) {
+  struct Answer {
+    Notification done;
+    absl::StatusOr<ShardAnswer> stats;
+  };
+  auto answer = std::make_shared<Answer>();
+  shards_.local(source.address.shard)
+      .Ask(StatsQuery{{source.address.partition}}, [answer](absl::StatusOr<ShardAnswer> stats) {
+        answer->stats = std::move(stats);
+        answer->done.Notify();
+      });
+  answer->done.WaitForNotification();
+  if (!answer->stats.ok()) return answer->stats.status();
+  return std::get<StatsAnswer>(*answer->stats).stats.at(0).ready;
 }
 
 absl::StatusOr<int32_t> MoveTasks::MoveLot(Task& task, int32_t limit) {

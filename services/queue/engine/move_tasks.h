@@ -59,6 +59,8 @@ class MoveTasks {
   struct Task;
   void Run(std::shared_ptr<Task> task);
   absl::Status MoveLots(Task& task);
+  // The ready messages of the queue now.
+  absl::StatusOr<int64_t> CountReady(const QueueInfo& source);
   // Takes one lot and waits until each of its messages has moved or not. Answers how many were taken.
   absl::StatusOr<int32_t> MoveLot(Task& task, int32_t limit);
   void Prune() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

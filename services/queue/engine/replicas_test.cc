@@ -188,7 +188,7 @@ TEST_F(ReplicasTest, StoreThatIsAwayIsNamed) {
   faults_.Heal();
 }
 
-TEST_F(ReplicasTest, InspectGivesUpWhileTheStoreHangs) {
+TEST_F(ReplicasTest, QuestionGivesUpWhileTheStoreHangs) {
   const auto queue = CreateQueue("orders");
   faults_.HoldAppends();
   auto sending = std::thread([&] { EXPECT_TRUE(Send(*queue, {"a"}).ok()); });

@@ -127,7 +127,7 @@ void ShardEngine::Start() {
   idle_.store(false);
   {
     // Why it was not taken last time holds until it is known how it goes now.
-    MutexLock phase_lock(&inspect_mu_);
+    MutexLock phase_lock(&phase_mu_);
     phase_ = Phase::kTaking;
   }
   thread_ = std::thread([this] { Run(); });
@@ -196,7 +196,7 @@ absl::Status ShardEngine::NotServingError() const {
   if (stopping_.load()) {
     return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
   }
-  MutexLock lock(&inspect_mu_);
+  MutexLock lock(&phase_mu_);
   if (phase_ == Phase::kTaking && !why_not_.ok()) return why_not_;
   if (phase_ == Phase::kIdle) {
     if (!why_not_.ok()) return why_not_;
@@ -208,12 +208,12 @@ absl::Status ShardEngine::NotServingError() const {
 }
 
 bool ShardEngine::HoldsShard() const {
-  MutexLock lock(&inspect_mu_);
+  MutexLock lock(&phase_mu_);
   return phase_ == Phase::kReading || phase_ == Phase::kServing;
 }
 
 bool ShardEngine::IsServing() const {
-  MutexLock lock(&inspect_mu_);
+  MutexLock lock(&phase_mu_);
   return phase_ == Phase::kServing;
 }
 
@@ -228,46 +228,13 @@ LoadAnswer ShardEngine::Load() {
 }
 
 void ShardEngine::SetPhase(Phase phase, absl::Status why_not) {
-  MutexLock lock(&inspect_mu_);
+  MutexLock lock(&phase_mu_);
   phase_ = phase;
   why_not_ = std::move(why_not);
 }
 
 bool ShardEngine::Cancel(core::PartitionId partition, RequestId request) {
   return SubmitInternal(core::CancelReceive{partition, request}, nullptr).ok();
-}
-
-absl::Status ShardEngine::Inspect(Inspector fn, absl::Time deadline) {
-  auto done = std::make_shared<Notification>();
-  auto ran = std::make_shared<bool>(false);
-  bool serving = false;
-  {
-    MutexLock lock(&inspect_mu_);
-    serving = phase_ == Phase::kServing;
-    if (serving) {
-      inspectors_.emplace_back(
-          [fn = std::move(fn), ran](const core::ShardState& state) mutable {
-            fn(state);
-            *ran = true;
-          },
-          done);
-    }
-  }
-  if (!serving) return NotServingError();
-  mailbox_.Wake();
-  if (!done->WaitForNotificationWithTimeout(deadline - absl::Now())) {
-    MutexLock lock(&inspect_mu_);
-    const size_t erased = std::erase_if(
-        inspectors_, [&](const auto& inspector) { return inspector.second == done; });
-    if (erased > 0) {
-      return MakeError(ErrorReason::kStoreUnavailable,
-                       absl::StrCat("Shard ", shard_.value(),
-                                    " waits for the store longer than this call can; try again."));
-    }
-  }
-  // Taken out at the last moment: then it runs right now.
-  done->WaitForNotification();
-  return *ran ? absl::OkStatus() : NotServingError();
 }
 
 void ShardEngine::Run() {
@@ -400,8 +367,8 @@ ShardEngine::ServeEnd ShardEngine::Serve() {
     }
     if (mail.empty() && own_.empty()) {
       Release(previous);
-      // The first Take may have swallowed the wake of an inspector.
-      if (own_.empty() && !stopping_.load() && !MustLetGo() && !HasInspectors() && !copying_.has_value()) {
+      // The first Take may have swallowed the wake of a question.
+      if (own_.empty() && !stopping_.load() && !MustLetGo() && !HasQueries() && !copying_.has_value()) {
         mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
       }
     }
@@ -428,9 +395,9 @@ ShardEngine::ServeEnd ShardEngine::Serve() {
   }
 }
 
-bool ShardEngine::HasInspectors() {
-  MutexLock lock(&inspect_mu_);
-  return !inspectors_.empty() || !queries_.empty();
+bool ShardEngine::HasQueries() {
+  MutexLock lock(&phase_mu_);
+  return !queries_.empty();
 }
 
 void ShardEngine::DecideMail(std::vector<Mail> mail, Group& group) {
@@ -485,7 +452,7 @@ void ShardEngine::DecideOne(RequestId request, const core::Command& command, Gro
 
 bool ShardEngine::NeedsEpochCheck(const Group& group, int64_t term) {
   const bool lease_held = term != 0 && term == owned_in_term_;
-  if (!lease_held && (!group.replies.empty() || HasInspectors())) return true;
+  if (!lease_held && !group.replies.empty()) return true;
   return std::any_of(group.replies.begin(), group.replies.end(),
                      [](const auto& reply) { return SpeaksOfReceipts(reply.second); });
 }
@@ -526,15 +493,6 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
     // The group is durable, but its replies are lost with the state.
     if (!group.batch.empty()) lost_by_ = store::CommitOutcome::kInDoubt;
     return false;
-  }
-  std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors;
-  {
-    MutexLock lock(&inspect_mu_);
-    inspectors.swap(inspectors_);
-  }
-  for (auto& [inspector, done] : inspectors) {
-    inspector(*state_);
-    done->Notify();
   }
   return true;
 }
@@ -849,9 +807,7 @@ Undone ShardEngine::TakeUndone(const absl::Status& why) {
   }
   for (Mail& item : mailbox_.Close()) undone.mail.push_back(std::move(item));
   WEIR_CHECK(pending_.empty(), "a command is pending that nobody remembers");
-  MutexLock lock(&inspect_mu_);
-  for (auto& [inspector, done] : inspectors_) done->Notify();
-  inspectors_.clear();
+  MutexLock lock(&phase_mu_);
   for (auto& question : std::exchange(queries_, {})) undone.queries.push_back(std::move(question));
   return undone;
 }
@@ -872,9 +828,7 @@ void ShardEngine::FailPending(const absl::Status& status) {
   }
   std::deque<std::pair<ShardQuery, AnswerSink>> queries;
   {
-    MutexLock lock(&inspect_mu_);
-    for (auto& [inspector, done] : inspectors_) done->Notify();
-    inspectors_.clear();
+    MutexLock lock(&phase_mu_);
     queries.swap(queries_);
   }
   for (auto& [query, sink] : queries) sink(status);

@@ -150,11 +150,6 @@ class ShardEngine {
   // The client of a parked receive is gone: its sink is called soon. False: the mailbox is closed.
   bool Cancel(core::PartitionId partition, core::RequestId request);
 
-  // Runs `fn` on the shard's thread with the state as it is after what is due was applied. NotServingError at once when the shard
-  // is not served. Blocks for a commit or two, so as long as the store does, but not beyond `deadline` (STORE_UNAVAILABLE).
-  using Inspector = absl::AnyInvocable<void(const core::ShardState&)>;
-  absl::Status Inspect(Inspector fn, absl::Time deadline = absl::InfiniteFuture());
-
   // Asks about the shard. `sink` is called with the answer, soon, on the shard's thread; or with NotServingError, OVERLOADED
   // (RESOURCE_EXHAUSTED) or the error with which the shard was lost. A PeekQuery is answered within bounds of its own, so with
   // less than it asks for.
@@ -194,7 +189,7 @@ class ShardEngine {
   // Another replica has it, as far as is known.
   bool IsTakenOver() const;
   bool MustLetGo() const { return leaving_.load() || IsTakenOver(); }
-  bool HasInspectors();
+  bool HasQueries();
   void Lose();
   // Ends the tenure: hands back what is pending, gives the shard up in the store if it is ours, frees the memory.
   void LetGo(const absl::Status& why);
@@ -259,13 +254,11 @@ class ShardEngine {
   std::atomic<int64_t> epoch_elsewhere_{0};  // the newest one that another replica is known to have
   std::atomic<int64_t> clock_offset_ns_{0};  // store's wall time since the epoch minus the monotonic clock
   Notification served_;
-  mutable Mutex inspect_mu_;
-  std::vector<std::pair<Inspector, std::shared_ptr<Notification>>> inspectors_
-      ABSL_GUARDED_BY(inspect_mu_);
-  std::deque<std::pair<ShardQuery, AnswerSink>> queries_ ABSL_GUARDED_BY(inspect_mu_);
-  Phase phase_ ABSL_GUARDED_BY(inspect_mu_) = Phase::kTaking;
+  mutable Mutex phase_mu_;
+  std::deque<std::pair<ShardQuery, AnswerSink>> queries_ ABSL_GUARDED_BY(phase_mu_);
+  Phase phase_ ABSL_GUARDED_BY(phase_mu_) = Phase::kTaking;
   // Why the shard is not taken; OK until something is known to stand in the way.
-  absl::Status why_not_ ABSL_GUARDED_BY(inspect_mu_);
+  absl::Status why_not_ ABSL_GUARDED_BY(phase_mu_);
 
   // Strand.
   std::unique_ptr<store::ShardLog> log_;

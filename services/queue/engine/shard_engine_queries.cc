@@ -4,9 +4,9 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/error.h"
-#include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "services/queue/core/backlog.h"
 #include "services/queue/engine/shard_engine.h"
@@ -58,7 +58,7 @@ void ShardEngine::Ask(ShardQuery query, AnswerSink sink) {
   }
   bool full = false;
   {
-    MutexLock lock(&inspect_mu_);
+    MutexLock lock(&phase_mu_);
     full = queries_.size() >= kQueriesMax;
     if (phase_ == Phase::kServing && !full) {
       queries_.emplace_back(std::move(query), std::move(sink));
@@ -79,19 +79,16 @@ void ShardEngine::Ask(ShardQuery query, AnswerSink sink) {
 bool ShardEngine::AnswerQueries() {
   bool peeked = false;
   while (!peeked) {
-    std::pair<ShardQuery, AnswerSink> asked;
-    {
-      MutexLock lock(&inspect_mu_);
-      if (queries_.empty()) return true;
-      asked = std::move(queries_.front());
-      queries_.pop_front();
-    }
-    // Another replica may have taken the shard, and changed what is asked for, once the lease has run out.
+    if (!HasQueries()) return true;
+    // Another replica may have taken the shard, and changed what is asked for, once the lease has run out. Then the loss answers.
     const int64_t term = host_.LeaseTerm();
     const bool lease_held = term != 0 && term == owned_in_term_;
-    if (!lease_held && !CheckEpoch(term)) {
-      asked.second(NotServingError());
-      return false;
+    if (!lease_held && !CheckEpoch(term)) return false;
+    std::pair<ShardQuery, AnswerSink> asked;
+    {
+      MutexLock lock(&phase_mu_);
+      asked = std::move(queries_.front());
+      queries_.pop_front();
     }
     if (const auto* stats = std::get_if<StatsQuery>(&asked.first)) {
       StatsAnswer answer;
