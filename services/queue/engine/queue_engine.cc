@@ -248,6 +248,10 @@ void QueueEngine::AnnounceChange(absl::Time deadline) {
 
 bool QueueEngine::RefreshForUnknownQueue(DoneSink done) {
   if (peers_ == nullptr || placement_->LivePeers().empty()) return false;
+  return AwaitRead(done);
+}
+
+bool QueueEngine::AwaitRead(DoneSink& done) {
   MutexLock lock(&refresher_mu_);
   if (refresher_stopping_) return false;
   read_waiters_.push_back({.after = registry_->last_read_begun(), .done = std::move(done)});
@@ -420,14 +424,7 @@ void QueueEngine::QueryFromPeer(core::ShardId shard, ShardQuery query, absl::Tim
 
 void QueueEngine::AnnouncedByPeer(int64_t registry_version, absl::Time, DoneSink done) {
   if (registry_->version() >= registry_version) return done(absl::OkStatus());
-  {
-    MutexLock lock(&refresher_mu_);
-    if (!refresher_stopping_) {
-      read_waiters_.push_back({.after = registry_->last_read_begun(), .done = std::move(done)});
-      read_requested_ = true;
-      return;
-    }
-  }
+  if (AwaitRead(done)) return;
   done(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));
 }
 

@@ -139,9 +139,11 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   void AwaitIdle(absl::Time deadline);
   // Tells the peers that the list of queues has changed, and waits a moment for them to know.
   void AnnounceChange(absl::Time deadline);
-  // The answer, or DEADLINE_EXCEEDED. Blocks.
+  // `done` is called once the list of queues was read anew; false, and `done` untouched, when this server is stopping.
+  bool AwaitRead(DoneSink& done);
+  // The answer, or STORE_UNAVAILABLE when there is none by `deadline`. Blocks.
   absl::StatusOr<ShardAnswer> AskAndWait(core::ShardId shard, ShardQuery query, absl::Time deadline);
-  // Forgets a partition; `done`, when given, is told when that is decided, or lost with the shard. False: refused.
+  // Forgets a partition; `done` is told when that is decided, or lost with the shard. False: refused.
   bool DropPartition(const QueueInfo& queue, std::shared_ptr<Notification> done);
   // The refresher's thread: looks for changes that other replicas made.
   void KeepRefreshing();

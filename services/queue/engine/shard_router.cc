@@ -214,8 +214,17 @@ void ShardRouter::Query(core::ShardId shard, ShardQuery query, absl::Time deadli
   if (std::holds_alternative<LoadQuery>(query) && !slot.engine->IsIdle()) {
     return sink(slot.engine->Load());
   }
-  Item item{.answer = std::move(sink), .query = std::move(query), .deadline = deadline};
-  item.give_up_at = Monotonic() + (deadline - clock_.Now());
+  Item item{.give_up_at = Monotonic() + std::min(deadline - clock_.Now(), options_.hold_time),
+            .answer = std::move(sink),
+            .query = std::move(query),
+            .deadline = deadline};
+  if (slot.direct.load(std::memory_order_acquire)) {
+    // Asked past those that submit: to hold it would send them the long way meanwhile.
+    Calls calls;
+    Ask(slot, std::move(item), /*address=*/"", calls);
+    for (auto& call : calls) call();
+    return;
+  }
   // How a shard fares that nobody serves is known without waiting.
   if (std::holds_alternative<LoadQuery>(item.query)) item.give_up_at = Monotonic();
   {
@@ -269,10 +278,7 @@ void ShardRouter::Cancel(core::ShardId shard, core::PartitionId partition, Reque
     });
     if (const auto remote = slot.remote.find(request); remote != slot.remote.end()) {
       remote->second.cancelled = true;
-      if (remote->second.request != RequestId()) {
-        calls.push_back([this, address = remote->second.address, shard, partition,
-                         id = remote->second.request] { peers_->Cancel(address, shard, partition, id); });
-      }
+      CancelAtPeer(slot, remote->second, calls);
     } else if (held != slot.held.end()) {
       slot.held_bytes -= held->mail.bytes;
       AnswerItem(std::move(*held), absl::CancelledError("The client is gone."), calls);
@@ -416,6 +422,15 @@ void ShardRouter::SendToPeer(Slot& slot, Item item, Calls& calls) {
       }
     }
     if (cancelled) self->peers_->Cancel(address, shard, partition, theirs);
+  });
+}
+
+void ShardRouter::CancelAtPeer(Slot& slot, const Remote& remote, Calls& calls) {
+  // Without an id yet: whoever submits it cancels it then.
+  if (remote.request == RequestId()) return;
+  calls.push_back([this, address = remote.address, shard = slot.engine->shard(),
+                   partition = PartitionIn(remote.item.mail.command), id = remote.request] {
+    peers_->Cancel(address, shard, partition, id);
   });
 }
 
@@ -583,12 +598,7 @@ void ShardRouter::ReturnReceives(Slot& slot, Calls& calls) {
   for (const RequestId request : returned) {
     Remote remote = std::move(slot.remote.at(request));
     slot.remote.erase(request);
-    if (remote.request != RequestId()) {
-      calls.push_back([this, address = remote.address, shard = slot.engine->shard(),
-                       partition = PartitionIn(remote.item.mail.command), id = remote.request] {
-        peers_->Cancel(address, shard, partition, id);
-      });
-    }
+    CancelAtPeer(slot, remote, calls);
     if (remote.cancelled) {
       AnswerItem(std::move(remote.item), absl::CancelledError("The client is gone."), calls);
     } else if (remote.ended) {
@@ -677,11 +687,7 @@ void ShardRouter::EndReceives() {
       for (auto& [request, remote] : slot->remote) {
         if (remote.ordered) continue;
         remote.ended = true;
-        if (remote.request == RequestId()) continue;
-        calls.push_back([this, address = remote.address, shard = slot->engine->shard(),
-                         partition = PartitionIn(remote.item.mail.command), id = remote.request] {
-          peers_->Cancel(address, shard, partition, id);
-        });
+        CancelAtPeer(*slot, remote, calls);
       }
     }
     for (auto& call : calls) call();

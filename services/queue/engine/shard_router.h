@@ -129,6 +129,8 @@ class ShardRouter : public std::enable_shared_from_this<ShardRouter> {
   void Ask(Slot& slot, Item item, const std::string& address, Calls& calls);
   // Holds the question again, if it was refused and there is time.
   bool AskAgain(Slot& slot, Item& item, const absl::Status& refusal);
+  // Takes back what a peer has, if it has told its id.
+  void CancelAtPeer(Slot& slot, const Remote& remote, Calls& calls);
   bool OnPeerReply(Slot& slot, core::RequestId request, int64_t attempt, core::Reply reply);
   void AnswerItem(Item item, core::Reply reply, Calls& calls);
   // A receive whose owner has changed goes back among the held.
