@@ -19,20 +19,19 @@ absl::Status Run(Context& context, const v1::ListQueuesRequest& request,
       absl::StrCat("ListQueues/", ns.account, "/", ns.region, "/", request.name_prefix());
   WEIR_ASSIGN_OR_RETURN(const std::string after, grpcx::ParsePageToken(request.page_token(), query));
   // One more than the page holds tells whether there is a next one.
-  const auto queues =
-      context.engine.registry().List(ns.account, ns.region, request.name_prefix(), after,
-                                     static_cast<size_t>(page_size) + 1);
-  for (const engine::QueueInfoPtr& queue : queues) {
-    if (response.queues_size() == page_size) {
-      response.set_next_page_token(
-          grpcx::FormatPageToken(response.queues(page_size - 1).name(), query));
-      break;
-    }
-    v1::Queue& out = *response.add_queues();
-    EncodeQueue(*queue, out);
-    if (!request.include_stats()) continue;
-    WEIR_ASSIGN_OR_RETURN(const core::PartitionStats stats, context.engine.Stats(*queue, deadline));
-    EncodeStats(stats, context.clock.Now(), *out.mutable_stats());
+  auto queues = context.engine.registry().List(ns.account, ns.region, request.name_prefix(), after,
+                                               static_cast<size_t>(page_size) + 1);
+  if (queues.size() > static_cast<size_t>(page_size)) {
+    queues.pop_back();
+    response.set_next_page_token(grpcx::FormatPageToken(queues.back()->record.name.name, query));
+  }
+  for (const engine::QueueInfoPtr& queue : queues) EncodeQueue(*queue, *response.add_queues());
+  if (!request.include_stats()) return absl::OkStatus();
+  WEIR_ASSIGN_OR_RETURN(const std::vector<core::PartitionStats> stats,
+                        context.engine.Stats(queues, deadline));
+  for (int i = 0; i < response.queues_size(); ++i) {
+    EncodeStats(stats[static_cast<size_t>(i)], context.clock.Now(),
+                *response.mutable_queues(i)->mutable_stats());
   }
   return absl::OkStatus();
 }
