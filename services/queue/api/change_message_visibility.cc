@@ -38,11 +38,7 @@ class ChangeMessageVisibilityCall final : public grpcx::UnaryCall {
 
 absl::StatusOr<absl::Duration> CheckNewVisibility(bool is_set,
                                                   const google::protobuf::Duration& timeout) {
-  if (!is_set) {
-    return MakeError(ErrorReason::kMissingParameter,
-                     "The request must contain the parameter visibility_timeout.",
-                     {{"field", "visibility_timeout"}});
-  }
+  if (!is_set) return MissingParameter("visibility_timeout");
   return CheckDuration(timeout, "visibility_timeout", absl::ZeroDuration(), absl::Hours(12),
                        /*whole_seconds=*/true);
 }

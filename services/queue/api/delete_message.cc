@@ -1,6 +1,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/receipt_handle.h"
+#include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
 namespace {
@@ -36,11 +37,7 @@ class DeleteMessageCall final : public grpcx::UnaryCall {
 
 absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
                                                  const engine::QueueInfo& queue) {
-  if (handle.empty()) {
-    return MakeError(ErrorReason::kMissingParameter,
-                     "The request must contain the parameter receipt_handle.",
-                     {{"field", "receipt_handle"}});
-  }
+  if (handle.empty()) return MissingParameter("receipt_handle");
   const std::optional<ReceiptHandle> parsed = ParseReceiptHandle(handle);
   if (!parsed.has_value() || parsed->partition != queue.address.partition) {
     return MakeError(

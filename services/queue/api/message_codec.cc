@@ -143,29 +143,19 @@ google::protobuf::Timestamp ToMilliseconds(absl::Time time) {
   return google::protobuf::util::TimeUtil::MillisecondsToTimestamp(absl::ToUnixMillis(time));
 }
 
-}  // namespace
-
-namespace {
-
-absl::Status Missing(absl::string_view field, absl::string_view sentence,
-                     ErrorReason reason = ErrorReason::kMissingParameter) {
-  return MakeError(reason, sentence, {{"field", std::string(field)}});
-}
-
 // Group and deduplication as the queue's type wants them.
 absl::Status CheckGroup(const v1::OutgoingMessage& message, const store::QueueAttributes& queue) {
   if (!message.message_group_id().empty()) {
     WEIR_RETURN_IF_ERROR(CheckToken(message.message_group_id(), "message.message_group_id"));
   } else if (queue.fifo) {
-    return Missing("message.message_group_id",
-                   "The request must contain the parameter message.message_group_id.");
+    return MissingParameter("message.message_group_id");
   }
   if (message.message_deduplication_id().empty()) {
     if (!queue.fifo || queue.content_based_deduplication) return absl::OkStatus();
-    return Missing("message.message_deduplication_id",
-                   "The queue should either have content_based_deduplication enabled or "
-                   "message.message_deduplication_id provided explicitly.",
-                   ErrorReason::kInvalidParameterValue);
+    return MakeError(ErrorReason::kInvalidParameterValue,
+                     "The queue should either have content_based_deduplication enabled or "
+                     "message.message_deduplication_id provided explicitly.",
+                     {{"field", "message.message_deduplication_id"}});
   }
   if (!queue.fifo) {
     return MakeError(ErrorReason::kInvalidParameterValue,
@@ -203,9 +193,7 @@ size_t MessageBytes(const v1::OutgoingMessage& message) {
 
 absl::Status CheckMessage(const v1::OutgoingMessage& message, const store::QueueAttributes& queue) {
   if (message.body().empty()) {
-    return MakeError(ErrorReason::kMissingParameter,
-                     "The request must contain the parameter message.body.",
-                     {{"field", "message.body"}});
+    return MissingParameter("message.body");
   }
   WEIR_RETURN_IF_ERROR(CheckGroup(message, queue));
   WEIR_RETURN_IF_ERROR(CheckDelay(message, queue));

@@ -125,11 +125,7 @@ absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& re
                     v1::CancelMessageMoveTaskResponse& response) {
   std::string bytes;
   MoveTaskHandle handle;
-  if (request.task_handle().empty()) {
-    return MakeError(ErrorReason::kMissingParameter,
-                     "The request must contain the parameter task_handle.",
-                     {{"field", "task_handle"}});
-  }
+  if (request.task_handle().empty()) return MissingParameter("task_handle");
   if (!absl::WebSafeBase64Unescape(request.task_handle(), &bytes) ||
       !handle.ParseFromString(bytes)) {
     return MakeError(ErrorReason::kInvalidParameterValue,

@@ -29,19 +29,13 @@ absl::Status Change(Context& context, const v1::QueueRef& ref, absl::Time deadli
   return status;
 }
 
-absl::Status Missing(absl::string_view field) {
-  return MakeError(ErrorReason::kMissingParameter,
-                   absl::StrCat("The request must contain the parameter ", field, "."),
-                   {{"field", std::string(field)}});
-}
-
 }  // namespace
 
 grpc::ServerUnaryReactor* TagQueue(Context& context, grpc::CallbackServerContext* grpc_context,
                                    const v1::TagQueueRequest& request, v1::TagQueueResponse&) {
   return RunBlocking(context, grpc_context, "TagQueue", [&](absl::Time deadline) -> absl::Status {
     WEIR_RETURN_IF_ERROR(CheckQueueRef(request.queue(), "queue").status());
-    if (request.tags().empty()) return Missing("tags");
+    if (request.tags().empty()) return MissingParameter("tags");
     return Change(context, request.queue(), deadline, [&](store::Tags& tags) {
       for (const auto& [key, value] : request.tags()) tags[key] = value;
     });
@@ -52,7 +46,7 @@ grpc::ServerUnaryReactor* UntagQueue(Context& context, grpc::CallbackServerConte
                                      const v1::UntagQueueRequest& request, v1::UntagQueueResponse&) {
   return RunBlocking(context, grpc_context, "UntagQueue", [&](absl::Time deadline) -> absl::Status {
     WEIR_RETURN_IF_ERROR(CheckQueueRef(request.queue(), "queue").status());
-    if (request.tag_keys().empty()) return Missing("tag_keys");
+    if (request.tag_keys().empty()) return MissingParameter("tag_keys");
     return Change(context, request.queue(), deadline, [&](store::Tags& tags) {
       for (const std::string& key : request.tag_keys()) tags.erase(key);
     });

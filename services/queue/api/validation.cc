@@ -55,6 +55,12 @@ bool HasControlCharacters(absl::string_view text) {
 
 }  // namespace
 
+absl::Status MissingParameter(absl::string_view field) {
+  return MakeError(ErrorReason::kMissingParameter,
+                   absl::StrCat("The request must contain the parameter ", field, "."),
+                   {{"field", std::string(field)}});
+}
+
 absl::StatusOr<store::QueueName> CheckNamespace(const common::v1::Namespace& ns,
                                                 absl::string_view field) {
   store::QueueName name{.account = ns.account().empty() ? "000000000000" : ns.account(),

@@ -20,6 +20,9 @@ namespace weir::queue::api {
 inline constexpr int kBatchEntriesMax = 10;
 inline constexpr size_t kBatchBytesMax = 1'048'576;
 
+// MISSING_PARAMETER: a required field is not set.
+absl::Status MissingParameter(absl::string_view field);
+
 // Defaults for what is empty: account 000000000000, region us-east-1.
 absl::StatusOr<store::QueueName> CheckQueueRef(const v1::QueueRef& ref, absl::string_view field);
 // With an empty queue name.
