@@ -1,5 +1,4 @@
 // Where a message was, told from the journal.
-#include <algorithm>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -105,16 +104,14 @@ TEST_F(TraceTest, FollowsAMessageIntoADeadLetterQueueAndBack) {
     const auto back = Receive(jobs, 1, 20);
     ASSERT_THAT(back, SizeIs(1));
     ASSERT_TRUE(Delete(jobs, back[0].receipt_handle()).ok());
-    // Between shards the source records the move last, so that may come after the receive.
+    // Between shards the source records the move last: that may be after the receive.
     std::vector<std::string> lines;
     do {
       lines = Lines(Trace(id));
     } while (lines.size() < 8);
-    std::sort(lines.begin() + 5, lines.end());
     EXPECT_THAT(lines, ElementsAre(jobs + " SENT", jobs + " RECEIVED 1", jobs + " MOVED_OUT 1 " + dead,
-                                   dead + " MOVED_IN " + jobs, testing::_, testing::_, testing::_, testing::_));
-    EXPECT_THAT(lines, testing::IsSupersetOf({dead + " MOVED_OUT " + jobs, jobs + " MOVED_IN " + dead,
-                                              jobs + " RECEIVED 1", jobs + " DELETED 1"}));
+                                   dead + " MOVED_IN " + jobs, dead + " MOVED_OUT " + jobs, jobs + " MOVED_IN " + dead,
+                                   jobs + " RECEIVED 1", jobs + " DELETED 1"));
   }
 }
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include "libs/base/error.h"
@@ -223,11 +222,28 @@ void Tell(Stay& stay, absl::Time now) {
   stay.steps = Complete(std::move(steps), now);
 }
 
-// A stay comes after the one that it came from.
-int Depth(const Stay& stay) {
-  int depth = 0;
-  for (const Stay* s = stay.before; s != nullptr && depth < 1'000; s = s->before) ++depth;
-  return depth;
+// An instant that is not known is at least before the next one.
+absl::Time Beginning(const Stay& stay, absl::Time now) {
+  for (const TraceStep& step : stay.steps) {
+    if (step.at.has_value()) return *step.at;
+  }
+  return now;
+}
+
+// The steps of a stay and of those that it led to, one after the other whatever the clocks of their shards say. The source records a
+// move last, so the message has left it no later than anything happened to it where it went.
+void AddChain(const Stay& first, std::vector<TraceStep>& all) {
+  const size_t begin = all.size();
+  for (const Stay* stay = &first; stay != nullptr; stay = stay->after) {
+    all.insert(all.end(), stay->steps.begin(), stay->steps.end());
+  }
+  absl::Time next = absl::InfiniteFuture();
+  for (size_t i = all.size(); i-- > begin;) {
+    TraceStep& step = all[i];
+    const bool moves = step.kind == TraceKind::kMovedOut || step.kind == TraceKind::kMovedIn;
+    if (moves && step.at.has_value()) step.at = std::min(*step.at, next);
+    next = step.at.value_or(next);
+  }
 }
 
 }  // namespace
@@ -238,23 +254,16 @@ std::vector<TraceStep> DeriveTrace(const MessageHistory& history) {
     stay.before = FindSource(stays, stay);
     if (stay.before != nullptr) stay.before->after = &stay;
   }
-  std::vector<std::tuple<absl::Time, int, TraceStep>> all;
+  std::vector<const Stay*> firsts;
   for (auto& [key, stay] : stays) {
     Tell(stay, history.now);
-    // An instant that is not known is at least before the next one.
-    absl::Time at = history.now;
-    const int depth = Depth(stay);
-    const auto begin = static_cast<std::ptrdiff_t>(all.size());
-    for (auto step = stay.steps.rbegin(); step != stay.steps.rend(); ++step) {
-      at = step->at.value_or(at);
-      all.insert(all.begin() + begin, {at, depth, std::move(*step)});
-    }
+    if (stay.before == nullptr || stay.before->after != &stay) firsts.push_back(&stay);
   }
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) {
-    return std::tie(std::get<0>(a), std::get<1>(a)) < std::tie(std::get<0>(b), std::get<1>(b));
+  std::stable_sort(firsts.begin(), firsts.end(), [&](const Stay* a, const Stay* b) {
+    return Beginning(*a, history.now) < Beginning(*b, history.now);
   });
   std::vector<TraceStep> steps;
-  for (auto& [at, depth, step] : all) steps.push_back(std::move(step));
+  for (const Stay* first : firsts) AddChain(*first, steps);
   return steps;
 }
 

@@ -125,8 +125,23 @@ TEST_F(TraceTest, MoveBetweenShardsIsPairedByItsTransfer) {
   Row(3, 2, 3, 0).meta.transfer = core::TransferId{core::PartitionId(1), core::MessageSeq(5)};
   Lease(4, 2, 3, 3.5, 1, 33);  // before the source has recorded the move
   Event(5, EventKind::kAcked, 2, 3, 6);
-  EXPECT_THAT(Trace(), ElementsAre("0 sent p1", "3.5 moved in p2 peer p1", "3.5 received p2 #1 until 33",
-                                   "4 moved out p1 peer p2", "6 deleted p2 #1"));
+  EXPECT_THAT(Trace(), ElementsAre("0 sent p1", "3.5 moved out p1 peer p2", "3.5 moved in p2 peer p1",
+                                   "3.5 received p2 #1 until 33", "6 deleted p2 #1"));
+}
+
+TEST_F(TraceTest, WayThereAndBackIsToldInItsOrderWhateverTheShardsClocksSay) {
+  Row(5, 1, 5, 0);
+  Lease(6, 1, 5, 1, 1, 2);
+  Event(9, EventKind::kMoved, 1, 5, 4);
+  Row(10, 1, 10, 0).meta.transfer = core::TransferId{core::PartitionId(2), core::MessageSeq(3)};
+  Lease(11, 1, 10, 4, 1, 34);
+  shard_ = core::ShardId(1);  // slow by half a second
+  Row(3, 2, 3, 0).meta.transfer = core::TransferId{core::PartitionId(1), core::MessageSeq(5)};
+  Event(4, EventKind::kMoved, 2, 3, 3.5);
+  EXPECT_THAT(Trace(),
+              ElementsAre("0 sent p1", "1 received p1 #1 until 2", "2 timed out p1 #1", "3.5 moved out p1 #1 peer p2",
+                          "3.5 moved in p2 peer p1", "3.5 moved out p2 peer p1", "3.5 moved in p1 peer p2",
+                          "4 received p1 #1 until 34", "34 timed out p1 #1"));
 }
 
 TEST_F(TraceTest, WhatIsGoneIsNotMadeUp) {
