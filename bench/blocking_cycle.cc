@@ -4,9 +4,7 @@
 #include <thread>
 #include <utility>
 
-#include "absl/time/clock.h"
 #include "bench/message_ledger.h"
-#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status_macros.h"
 
@@ -141,14 +139,7 @@ absl::StatusOr<Report> RunBlockingCycles(absl::string_view workload, const Optio
   }
   std::vector<std::thread> threads;
   for (auto& cycler : cyclers) threads.emplace_back([&cycler] { cycler->Loop(); });
-  absl::SleepFor(absl::Seconds(options.warmup));
-  cpu.Start();
-  const absl::Duration start = SystemClock().Monotonic();
-  run.measuring.store(true);
-  absl::SleepFor(absl::Seconds(options.seconds));
-  run.measuring.store(false);
-  const absl::Duration took = SystemClock().Monotonic() - start;
-  cpu.Stop();
+  const absl::Duration took = MeasureWindow(options, cpu, run.measuring);
   run.stopping.store(true);
   for (std::thread& thread : threads) thread.join();
   MutexLock lock(&run.mu);

@@ -182,24 +182,15 @@ def publish(markdown, most, options, document=DOCUMENT, images=IMAGES):
     print(f"Published in {document} and {images}")
 
 
-def main():
-    options = parse_arguments()
-    processes.stop_on_sigterm()
-    try:
-        chosen = chosen_systems(options)
-        with contextlib.ExitStack() as stack:
-            measured = measure(chosen, start_servers(chosen, options, stack), options)
-        markdown, most = write_out(measured, chosen, options)
-        if options.publish:
-            publish(markdown, most, options)
-    except processes.Failed as failure:
-        print(f"compare: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("compare: interrupted; everything that it started is stopped.", file=sys.stderr)
-        return 130
-    return 0
+def compare(options):
+    chosen = chosen_systems(options)
+    with contextlib.ExitStack() as stack:
+        measured = measure(chosen, start_servers(chosen, options, stack), options)
+    markdown, most = write_out(measured, chosen, options)
+    if options.publish:
+        publish(markdown, most, options)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments = parse_arguments()
+    sys.exit(processes.run_program("compare", lambda: compare(arguments)))

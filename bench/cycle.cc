@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/message_ledger.h"
-#include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
 #include "libs/grpcx/channel.h"
@@ -29,8 +28,6 @@ constexpr absl::Duration kDeadline = absl::Seconds(60);
 // Longer than any run of which the latencies are worth reading, so that no message comes twice by
 // time.
 constexpr int64_t kVisibilitySeconds = 600;
-
-int64_t NowNanoseconds() { return absl::ToInt64Nanoseconds(SystemClock().Monotonic()); }
 
 // 0 stands for "not sent".
 uint64_t IdOf(const std::string& message_id) { return absl::HashOf(message_id) | 1; }
@@ -71,7 +68,7 @@ class Cycler {
 
   // The call has ended.
   void OnDone() {
-    const int64_t now = NowNanoseconds();
+    const int64_t now = MonotonicNanoseconds();
     const Step step = step_;
     if (!status_.ok() && !(step == Step::kReceive && cancelled_)) {
       return Fail(grpcx::FromGrpcStatus(status_));
@@ -140,7 +137,7 @@ class Cycler {
     cancelled_ = false;
     context_.emplace();
     context_->set_deadline(absl::ToChronoTime(absl::Now() + kDeadline));
-    started_at_ = NowNanoseconds();
+    started_at_ = MonotonicNanoseconds();
     return &*context_;
   }
 
@@ -402,14 +399,9 @@ absl::StatusOr<Report> RunCycle(const Options& options, CpuMeter& cpu) {
                                                *stubs[index / queues.size() % stubs.size()]));
   }
   for (auto& cycler : cyclers) cycler->Start();
-  ServeUntil(run, absl::Now() + absl::Seconds(options.warmup));
-  run.measuring = true;
-  cpu.Start();
-  const absl::Duration start = SystemClock().Monotonic();
-  ServeUntil(run, absl::Now() + absl::Seconds(options.seconds));
-  run.measuring = false;
-  const absl::Duration took = SystemClock().Monotonic() - start;
-  cpu.Stop();
+  const absl::Duration took = MeasureWindow(
+      options, cpu, [&](bool measure) { run.measuring = measure; },
+      [&](absl::Duration time) { ServeUntil(run, absl::Now() + time); });
   Finish(run, cyclers);
   WEIR_RETURN_IF_ERROR(run.error);
 

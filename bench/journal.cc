@@ -13,7 +13,6 @@
 #include "absl/time/clock.h"
 #include "bench/message_ledger.h"
 #include "bench/postgres.h"
-#include "libs/base/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
@@ -32,8 +31,6 @@ using queue::store::ShardLog;
 constexpr absl::Duration kTimeout = absl::Seconds(30);
 constexpr int64_t kSegmentRows = 200'000;  // as ShardOptions
 constexpr absl::string_view kReplica = "weir-bench";
-
-int64_t NowNanoseconds() { return absl::ToInt64Nanoseconds(SystemClock().Monotonic()); }
 
 // One shard's writer. Used by one thread.
 class Writer {
@@ -55,7 +52,7 @@ class Writer {
     Group group = MakeGroup();
     while (!stopping.load(std::memory_order_relaxed)) {
       group.batch.segment = segment_;
-      group.begun_at = NowNanoseconds();
+      group.begun_at = MonotonicNanoseconds();
       log_->BeginAppend(group.batch);
       previous_.push_front(std::move(group));
       // previous_ keeps the group where it is until FinishAppend.
@@ -63,7 +60,7 @@ class Writer {
       if (log_->FinishAppend() != CommitOutcome::kCommitted) {
         return absl::UnavailableError("An append was not committed; PostgreSQL's log says why.");
       }
-      if (measuring.load(std::memory_order_relaxed)) Measure(NowNanoseconds());
+      if (measuring.load(std::memory_order_relaxed)) Measure(MonotonicNanoseconds());
       WEIR_RETURN_IF_ERROR(MaintainSegments());
       if (previous_.size() > 2) previous_.pop_back();
       group = std::move(next);
@@ -174,14 +171,7 @@ absl::StatusOr<Report> RunOn(const std::string& database_url, const Options& opt
   for (size_t i = 0; i < writers.size(); ++i) {
     threads.emplace_back([&, i] { ends[i] = writers[i]->Loop(measuring, stopping); });
   }
-  absl::SleepFor(absl::Seconds(options.warmup));
-  cpu.Start();
-  const absl::Duration start = SystemClock().Monotonic();
-  measuring.store(true);
-  absl::SleepFor(absl::Seconds(options.seconds));
-  measuring.store(false);
-  Report report{.workload = "journal", .took = SystemClock().Monotonic() - start};
-  cpu.Stop();
+  Report report{.workload = "journal", .took = MeasureWindow(options, cpu, measuring)};
   stopping.store(true);
   for (std::thread& thread : threads) thread.join();
   report.has_calls = false;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
 #include "bench/cpu_usage.h"
 #include "libs/base/clock.h"
 
@@ -187,6 +188,26 @@ CpuMeter::Times CpuMeter::Now() const {
 std::optional<double> CpuMeter::Between(std::optional<double> Times::*which) const {
   if (!(started_.*which).has_value() || !(stopped_.*which).has_value()) return std::nullopt;
   return *(stopped_.*which) - *(started_.*which);
+}
+
+absl::Duration MeasureWindow(const Options& options, CpuMeter& cpu,
+                             absl::FunctionRef<void(bool measure)> set_measuring,
+                             absl::FunctionRef<void(absl::Duration)> run) {
+  run(absl::Seconds(options.warmup));
+  cpu.Start();
+  const absl::Duration start = SystemClock().Monotonic();
+  set_measuring(true);
+  run(absl::Seconds(options.seconds));
+  set_measuring(false);
+  const absl::Duration took = SystemClock().Monotonic() - start;
+  cpu.Stop();
+  return took;
+}
+
+absl::Duration MeasureWindow(const Options& options, CpuMeter& cpu, std::atomic<bool>& measuring) {
+  return MeasureWindow(
+      options, cpu, [&](bool measure) { measuring.store(measure); },
+      [](absl::Duration time) { absl::SleepFor(time); });
 }
 
 std::string Format(const Options& options, const Report& report, const CpuMeter& cpu) {

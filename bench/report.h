@@ -4,9 +4,11 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <optional>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -91,6 +93,14 @@ class CpuMeter {
   Times started_;
   Times stopped_;
 };
+
+// The warm-up, then the measurement: `set_measuring` is told when it begins and ends, `run` lets
+// the workload go on for a time. Answers how long the measurement took.
+absl::Duration MeasureWindow(const Options& options, CpuMeter& cpu,
+                             absl::FunctionRef<void(bool measure)> set_measuring,
+                             absl::FunctionRef<void(absl::Duration)> run);
+// The same for workloads whose threads go on by themselves.
+absl::Duration MeasureWindow(const Options& options, CpuMeter& cpu, std::atomic<bool>& measuring);
 
 struct Report {
   absl::string_view workload;

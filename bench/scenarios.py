@@ -275,19 +275,6 @@ def parse_arguments():
     return parser.parse_args()
 
 
-def main():
-    options = parse_arguments()
-    processes.stop_on_sigterm()
-    try:
-        options.run(options)
-    except processes.Failed as failure:
-        print(f"scenarios: {failure}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("scenarios: interrupted; everything that it started is stopped.", file=sys.stderr)
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    arguments = parse_arguments()
+    sys.exit(processes.run_program("scenarios", lambda: arguments.run(arguments)))

@@ -15,7 +15,6 @@
 #include "absl/time/clock.h"
 #include "bench/message_ledger.h"
 #include "bench/queue_client.h"
-#include "libs/base/clock.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
 #include "libs/grpcx/channel.h"
@@ -348,14 +347,9 @@ absl::Status CheckOptions(const Options& options) {
 }
 
 Report Measure(Run& run, Streams& streams, CpuMeter& cpu) {
-  ServeUntil(run, streams, absl::Now() + absl::Seconds(run.options.warmup));
-  run.measuring = true;
-  cpu.Start();
-  const absl::Duration start = SystemClock().Monotonic();
-  ServeUntil(run, streams, absl::Now() + absl::Seconds(run.options.seconds));
-  run.measuring = false;
-  const absl::Duration took = SystemClock().Monotonic() - start;
-  cpu.Stop();
+  const absl::Duration took = MeasureWindow(
+      run.options, cpu, [&](bool measure) { run.measuring = measure; },
+      [&](absl::Duration time) { ServeUntil(run, streams, absl::Now() + time); });
   run.stopping = true;
   streams.Proceed();
   ServeUntil(run, streams, absl::Now() + kGiveUp);

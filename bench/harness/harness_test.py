@@ -1,6 +1,7 @@
 """Tests of what computes: medians and ratios, charts, the reading of help texts."""
 
 import pathlib
+import subprocess
 import sys
 import types
 import unittest
@@ -101,9 +102,22 @@ class SystemsTest(unittest.TestCase):
         self.assertEqual(systems.parse_workloads(self.HELP), {"cycle", "skip-locked"})
         self.assertEqual(systems.parse_workloads("nothing"), set())
 
-    def test_rabbitmq_waits_for_each_confirm_or_has_100_under_way(self):
+    def test_publishers_wait_for_each_confirm_or_have_100_under_way(self):
         self.assertEqual(systems.rabbitmq_arguments(1, 64), ["--connections", 64, "--outstanding", 1])
         self.assertEqual(systems.rabbitmq_arguments(10, 64), ["--connections", 4, "--outstanding", 100])
+        self.assertEqual(systems.stream_arguments(1, 64), ["--producers", 64, "--outstanding", 1, "--batch", 1])
+        self.assertEqual(systems.stream_arguments(10, 64), ["--producers", 4, "--outstanding", 100, "--batch", 10])
+
+    def test_workloads_know_the_arguments_that_they_are_given(self):
+        for system in systems.SYSTEMS:
+            program = pathlib.Path(systems.__file__).parents[2] / "build/release/bin" / system.program
+            if system.workload not in systems.workloads_of(program):
+                continue  # needs the peers' client libraries
+            text = subprocess.run([program, system.workload, "--help"], capture_output=True, text=True).stdout
+            for batch in (1, 10):
+                for word in system.arguments(batch, 64):
+                    if str(word).startswith("--"):
+                        self.assertRegex(text, rf"(?m)^ +{word} ", f"{system.key}: {system.workload}")
 
 
 class IdleTest(unittest.TestCase):

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -42,11 +43,20 @@ def temporary_folder():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def stop_on_sigterm():
-    """Lets a SIGTERM end the program as Ctrl-C does, so that what it started is stopped."""
+def run_program(name, run):
+    """Runs it and answers the exit code. SIGTERM ends it as Ctrl-C does, so that what it started is stopped."""
     def interrupt(_signal, _frame):
         raise KeyboardInterrupt
     signal.signal(signal.SIGTERM, interrupt)
+    try:
+        run()
+    except Failed as failure:
+        print(f"{name}: {failure}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted; everything that it started is stopped.", file=sys.stderr)
+        return 130
+    return 0
 
 
 class Process:
@@ -55,11 +65,13 @@ class Process:
     def __init__(self, name, command, folder, ready, env=None):
         self.name = name
         self._log = folder / f"{name}.log"
+        # A process group, so that all of it can be stopped, but no session of its own: the kernel may share the cores out among
+        # sessions (sched_autogroup), which would weigh clients against servers, and weir-bench's baseline has its PostgreSQL with them.
         with open(self._log, "ab") as log:
             try:
                 self._process = subprocess.Popen(
                     [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder,
-                    env={**os.environ, **(env or {})}, start_new_session=True)
+                    env={**os.environ, **(env or {})}, process_group=0)
             except FileNotFoundError as error:
                 raise Failed(f"{command[0]} is not installed; tools/install-deps --peers brings it.") from error
         try:

@@ -39,18 +39,23 @@ def cyclers(batch, connections):
     return ["--batch", batch, "--connections", connections]
 
 
-def rabbitmq_publishers(batch, connections):
+def publishers(batch, connections):
     """One at a time: so many publishers, each waiting for its confirm. Else few that have 100 under way."""
     return (connections, 1) if batch == 1 else (4, 100)
 
 
 def rabbitmq_arguments(batch, connections):
-    publishers, outstanding = rabbitmq_publishers(batch, connections)
-    return ["--connections", publishers, "--outstanding", outstanding]
+    count, outstanding = publishers(batch, connections)
+    return ["--connections", count, "--outstanding", outstanding]
 
 
-def rabbitmq_note(batch, connections):
-    return "%d publishers with %d outstanding" % rabbitmq_publishers(batch, connections)
+def stream_arguments(batch, connections):
+    count, outstanding = publishers(batch, connections)
+    return ["--producers", count, "--outstanding", outstanding, "--batch", batch]
+
+
+def publishers_note(batch, connections):
+    return "%d publishers with %d outstanding" % publishers(batch, connections)
 
 
 SERVERS = {
@@ -63,11 +68,12 @@ SERVERS = {
 
 SYSTEMS = [
     System("weir", "Weir, gRPC unary", COMMITTED, True, "weir", "weir-bench", "cycle", cyclers),
-    System("weir-stream", "Weir, gRPC streams", COMMITTED, True, "weir", "weir-bench", "stream", cyclers),
+    System("weir-stream", "Weir, gRPC streams", COMMITTED, True, "weir", "weir-bench", "stream", stream_arguments,
+           publishers_note),
     System(BASELINE, "SKIP LOCKED table", COMMITTED, True, "weir", "weir-bench", "skip-locked", cyclers),
     System("rabbitmq", "RabbitMQ quorum queue",
            "fsync before a confirm; deliveries are not stored, acks are not answered",
-           True, "rabbitmq", "weir-bench-peers", "rabbitmq", rabbitmq_arguments, rabbitmq_note),
+           True, "rabbitmq", "weir-bench-peers", "rabbitmq", rabbitmq_arguments, publishers_note),
     System("jetstream", "NATS JetStream",
            "file storage without fsync before an answer (every 2 minutes); acks are not answered",
            False, "jetstream", "weir-bench-peers", "jetstream", cyclers, unanswered=("delete",)),

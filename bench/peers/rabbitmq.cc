@@ -288,14 +288,7 @@ absl::StatusOr<Report> RunRabbitMq(const Options& options, CpuMeter& cpu) {
   absl::Status prepared = StartAll(consumers, consuming);
   if (prepared.ok()) prepared = StartAll(publishers, publishing);
   if (!prepared.ok()) run.Ended(prepared, {});
-  absl::SleepFor(absl::Seconds(options.warmup));
-  cpu.Start();
-  const absl::Duration start = SystemClock().Monotonic();
-  run.measuring.store(true);
-  absl::SleepFor(absl::Seconds(options.seconds));
-  run.measuring.store(false);
-  const absl::Duration took = SystemClock().Monotonic() - start;
-  cpu.Stop();
+  const absl::Duration took = MeasureWindow(options, cpu, run.measuring);
   run.stopping.store(true);
   for (std::thread& thread : publishing) thread.join();
   run.publishers_done.store(true);
