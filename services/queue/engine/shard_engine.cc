@@ -643,7 +643,13 @@ bool ShardEngine::StartTransfers(absl::Span<const core::Transfer> transfers) {
 }
 
 void ShardEngine::Release(Group& group) {
-  for (auto& [request, reply] : std::exchange(group.replies, {})) Deliver(request, std::move(reply));
+  auto replies = std::exchange(group.replies, {});
+  if (!parked_.empty()) {
+    // Those who waited for messages come first: they have waited longest, and a message's latency ends there.
+    std::stable_partition(replies.begin(), replies.end(),
+                          [this](const auto& reply) { return parked_.contains(reply.first); });
+  }
+  for (auto& [request, reply] : replies) Deliver(request, std::move(reply));
 }
 
 void ShardEngine::Deliver(RequestId request, Reply reply) {
