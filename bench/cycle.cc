@@ -12,9 +12,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "bench/message_ledger.h"
+#include "bench/queue_client.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
-#include "libs/grpcx/channel.h"
 #include "libs/grpcx/status.h"
 #include "weir/queue/v1/queue_service.grpc.pb.h"
 
@@ -28,9 +28,6 @@ constexpr absl::Duration kDeadline = absl::Seconds(60);
 // Longer than any run of which the latencies are worth reading, so that no message comes twice by
 // time.
 constexpr int64_t kVisibilitySeconds = 600;
-
-// 0 stands for "not sent".
-uint64_t IdOf(const std::string& message_id) { return absl::HashOf(message_id) | 1; }
 
 // A queue, and what is in it as far as answers have told.
 struct QueueInUse {
@@ -163,14 +160,14 @@ class Cycler {
   void OnSent(int64_t now) {
     if (run_.measuring) run_.measured.send.Record(now - started_at_);
     if (run_.options.batch == 1) {
-      run_.ledger.Sent(sending_[0], IdOf(sent_.message().message_id()));
+      run_.ledger.Sent(sending_[0], IdOfMessage(sent_.message().message_id()));
     } else {
       if (sent_batch_.failed_size() > 0) {
         return Fail(absl::InternalError(sent_batch_.failed(0).message()));
       }
       for (int i = 0; i < sent_batch_.successful_size(); ++i) {
         run_.ledger.Sent(sending_[static_cast<size_t>(i)],
-                         IdOf(sent_batch_.successful(i).message().message_id()));
+                         IdOfMessage(sent_batch_.successful(i).message().message_id()));
       }
     }
     --queue_.sends_running;
@@ -193,7 +190,7 @@ class Cycler {
     }
     keys_.clear();
     for (const queue::v1::ReceivedMessage& message : received_.messages()) {
-      if (const auto key = run_.ledger.Received(message.body(), IdOf(message.message_id()))) {
+      if (const auto key = run_.ledger.Received(message.body(), IdOfMessage(message.message_id()))) {
         keys_.push_back(*key);
       }
     }
@@ -309,7 +306,7 @@ absl::StatusOr<int64_t> DrainAndDelete(QueueService::Stub& stub, const QueueInUs
     WEIR_RETURN_IF_ERROR(grpcx::FromGrpcStatus(stub.ReceiveMessages(&context, request, &response)));
     if (response.messages().empty()) break;
     for (const auto& message : response.messages()) {
-      const auto key = ledger.Received(message.body(), IdOf(message.message_id()));
+      const auto key = ledger.Received(message.body(), IdOfMessage(message.message_id()));
       grpc::ClientContext delete_context;
       queue::v1::DeleteMessageRequest remove;
       remove.mutable_queue()->set_name(queue.name);
@@ -381,11 +378,7 @@ absl::StatusOr<Report> RunCycle(const Options& options, CpuMeter& cpu) {
     return absl::InvalidArgumentError(
         absl::StrCat("Value ", options.batch, " for batch is invalid: must be 1 to 10."));
   }
-  std::vector<std::unique_ptr<QueueService::Stub>> stubs;
-  for (int i = 0; i < options.channels; ++i) {
-    stubs.push_back(QueueService::NewStub(
-        grpcx::MakeChannel(options.target, {.own_connection = options.channels > 1})));
-  }
+  const std::vector<std::unique_ptr<QueueService::Stub>> stubs = MakeStubs(options);
   WEIR_ASSIGN_OR_RETURN(std::vector<QueueInUse> queues, PrepareQueues(*stubs[0], options));
 
   Run run{.options = options,

@@ -4,6 +4,7 @@
 
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
 #include "libs/grpcx/channel.h"
@@ -23,9 +24,19 @@ void SetDeadline(grpc::ClientContext& context) {
 
 uint64_t IdOfMessage(const std::string& message_id) { return absl::HashOf(message_id) | 1; }
 
+std::vector<std::unique_ptr<queue::v1::QueueService::Stub>> MakeStubs(const Options& options) {
+  const std::vector<std::string> targets = absl::StrSplit(options.target, ',');
+  std::vector<std::unique_ptr<queue::v1::QueueService::Stub>> stubs;
+  for (size_t i = 0; i < static_cast<size_t>(options.channels); ++i) {
+    stubs.push_back(queue::v1::QueueService::NewStub(
+        grpcx::MakeChannel(targets[i % targets.size()], {.own_connection = true})));
+  }
+  return stubs;
+}
+
 QueueClient::QueueClient(const std::string& target)
-    : stub_(
-          queue::v1::QueueService::NewStub(grpcx::MakeChannel(target, {.own_connection = true}))) {}
+    : stub_(queue::v1::QueueService::NewStub(
+          grpcx::MakeChannel(target.substr(0, target.find(',')), {.own_connection = true}))) {}
 
 absl::Status QueueClient::Create(const std::string& queue) {
   grpc::ClientContext context;

@@ -10,15 +10,20 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "bench/report.h"
 #include "weir/queue/v1/queue_service.grpc.pb.h"
 
 namespace weir::bench {
+
+// One for each of Options::channels, with a TCP connection of its own; dealt out to the targets in turn.
+std::vector<std::unique_ptr<queue::v1::QueueService::Stub>> MakeStubs(const Options& options);
 
 // 0 stands for "not sent".
 uint64_t IdOfMessage(const std::string& message_id);
 
 class QueueClient {
  public:
+  // Of several targets, the first.
   explicit QueueClient(const std::string& target);
 
   // Waits until the service can be reached. Messages that were received stay hidden for longer than

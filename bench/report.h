@@ -18,7 +18,7 @@
 namespace weir::bench {
 
 struct Options {
-  std::string target;  // HOST:PORT of the queue service or the broker
+  std::string target;  // HOST:PORT of the queue service or the broker; replicas: HOST:PORT,HOST:PORT
   std::string
       database_url;      // skip-locked and journal; optional for cycle, whose PostgreSQL it tells
   int connections = 64;  // cyclers: each sends, receives and deletes, one call at a time

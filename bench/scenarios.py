@@ -5,12 +5,14 @@
   bench/scenarios.py xmin        [--rounds 2] [--seconds 30]
   bench/scenarios.py idle-queues [--queues 10000] [--seconds 30]
   bench/scenarios.py latency     [--rate 200] [--rounds 3] [--seconds 10]
+  bench/scenarios.py replicas    [--rounds 3] [--seconds 5]
   all: [--bin build/release/bin] [--connections 64]
 
 backlog      throughput with messages queued beside that with none, memory of the process, restart to the first receive
 xmin         throughput and dead tuples while a transaction stays open in PostgreSQL, of Weir and of the SKIP LOCKED table
 idle-queues  CPU and memory with queues that nobody uses
 latency      paced messages to a consumer that waits, beside a single INSERT and commit at the same pace
+replicas     two replicas, to which clients are dealt out in turn, beside one; four queues, so that both have some
 
 Each starts a Weir of its own with a private PostgreSQL in a temporary folder. The exit code is 1 when something fails, not when an
 aim is missed: on a machine that others use, aims of speed say nothing ("others" tells how many cores they took).
@@ -255,6 +257,34 @@ def latency(options):
     show(f"{options.rate:g} messages a second to a consumer that waits", lines)
 
 
+# ---- replicas
+
+def replicas(options):
+    rates, runs = {}, []
+    with weir_of_its_own(options) as weir:
+        for _ in range(options.rounds):
+            for count in (1, 2):
+                with contextlib.ExitStack() as stack:
+                    targets = [weir.target]
+                    if count == 2:
+                        second = processes.SecondReplica(weir, options.bin)
+                        stack.callback(second.stop)
+                        targets.append(second.target)
+                    for batch in BATCHES:
+                        runs.append(bench(options, "cycle", "--target", ",".join(targets), "--database-url", weir.database_url,
+                                          "--queues", 4, "--batch", batch, "--connections", options.connections,
+                                          "--seconds", options.seconds))
+                        rates.setdefault((batch, count), []).append(runs[-1]["cycles_per_s"])
+    lines = []
+    for batch in BATCHES:
+        one, two = rates[batch, 1], rates[batch, 2]
+        lines += [(f"{batch} a request: one replica", f"{statistics.median(one):,.0f} cycles/s", ""),
+                  (f"{batch} a request: two", f"{statistics.median(two):,.0f} cycles/s,"
+                   f" ratio {results.spread([after / before for before, after in zip(one, two)])}", "aim: >= 1")]
+    lines.append(("others, the replicas' own processes among them", others(runs), ""))
+    show("Two replicas on this machine, four queues, each client at either", lines)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="SCENARIO")
@@ -271,6 +301,7 @@ def parse_arguments():
     add("backlog", backlog, 3, 5).add_argument("--messages", type=int, default=5_000_000)
     add("xmin", xmin, 2, 30)
     add("idle-queues", idle_queues, 1, 30).add_argument("--queues", type=int, default=10_000)
+    add("replicas", replicas, 3, 5)
     add("latency", latency, 3, 10).add_argument("--rate", type=float, default=200)
     return parser.parse_args()
 

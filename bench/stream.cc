@@ -17,7 +17,6 @@
 #include "bench/queue_client.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
-#include "libs/grpcx/channel.h"
 #include "libs/grpcx/status.h"
 #include "weir/queue/v1/queue_service.grpc.pb.h"
 
@@ -366,11 +365,7 @@ Report Measure(Run& run, Streams& streams, CpuMeter& cpu) {
 
 absl::StatusOr<Report> RunStream(const Options& options, CpuMeter& cpu) {
   WEIR_RETURN_IF_ERROR(CheckOptions(options));
-  std::vector<std::unique_ptr<QueueService::Stub>> stubs;
-  for (int i = 0; i < options.channels; ++i) {
-    stubs.push_back(QueueService::NewStub(
-        grpcx::MakeChannel(options.target, {.own_connection = options.channels > 1})));
-  }
+  const std::vector<std::unique_ptr<QueueService::Stub>> stubs = MakeStubs(options);
   QueueClient client(options.target);
   const std::string run_name = RandomToken(4);
   std::vector<std::string> queues;

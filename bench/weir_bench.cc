@@ -42,7 +42,10 @@ void AddQueues(CLI::App& command, Options& options) {
 }
 
 void AddService(CLI::App& command, Options& options) {
-  command.add_option("--target", options.target, "HOST:PORT of the queue service")->required();
+  command
+      .add_option("--target", options.target,
+                  "HOST:PORT of the queue service; of several replicas: separated by commas")
+      ->required();
   command.add_option("--server-pid", options.server_pid,
                      "The service's process, to tell its CPU time");
   command.add_option("--database-url", options.database_url,
@@ -104,18 +107,13 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
 
   CLI::App* cycle = app.add_subcommand("cycle", "Full cycles over gRPC against a queue service");
-  cycle->add_option("--target", options.target, "HOST:PORT of the queue service")->required();
+  AddService(*cycle, options);
   AddCyclerOptions(*cycle, options);
   AddQueues(*cycle, options);
   cycle->add_option("--channels", options.channels, "TCP connections that carry the calls")
       ->capture_default_str();
   AddCommonOptions(*cycle, options);
   AddPostgresPid(*cycle, options);
-  cycle->add_option("--server-pid", options.server_pid,
-                    "The service's process, to tell its CPU time");
-  cycle->add_option("--database-url", options.database_url,
-                    "The service's PostgreSQL, only to tell its CPU time");
-
   cycle->add_option("--queue", options.queue,
                     "A queue that is there, with messages that `fill` sent; default: new ones");
   cycle->add_option("--backlog", options.backlog, "How many messages that queue has");

@@ -88,7 +88,7 @@ void AddClusterCommands(CLI::App& app, Session& session) {
   cluster->require_subcommand(1);
   CLI::App* status =
       cluster->add_subcommand("status", "Show the replicas, and who serves which shard how far behind");
-  SetExamples(*status, {"weir cluster status", "weir cluster status --json"});
+  SetExamples(*status, {"weir cluster status", "weir cluster status -o json"});
   status->callback([&session] { session.action = [&session] { return ShowStatus(session); }; });
 }
 

@@ -133,6 +133,29 @@ class Weir:
         self._process.stop(how)
 
 
+class SecondReplica:
+    """`weir-queue` over the PostgreSQL of a Weir, with which it shares the shards; ready once it has its share."""
+    SHARE_TIMEOUT_S = 30
+
+    def __init__(self, weir, bin_folder):
+        bin_folder = pathlib.Path(bin_folder).resolve()
+        self.target = f"127.0.0.1:{free_port()}"
+        self._status = [bin_folder / "weir", "cluster", "status", "-o", "json", "--endpoint", self.target]
+        self._process = Process(
+            "replica", [bin_folder / "weir-queue", "--listen", self.target, "--database-url", weir.database_url, "--metrics-listen",
+                        f"127.0.0.1:{free_port()}"], weir.folder, self._has_its_share)
+
+    def _has_its_share(self):
+        done = subprocess.run([str(word) for word in self._status], capture_output=True, text=True)
+        if done.returncode != 0:
+            return False
+        owners = [shard["owner"] for shard in json.loads(done.stdout)["shards"] if shard["state"] == "SERVING"]
+        return len(set(owners)) == 2 and max(owners.count(owner) for owner in owners) <= -(-len(owners) // 2)
+
+    def stop(self):
+        self._process.stop()
+
+
 class RabbitMq:
     def __init__(self, folder, _bin_folder):
         port, distribution_port, epmd_port = free_port(), free_port(), free_port()
