@@ -31,4 +31,16 @@ std::string Sha256Base64(absl::string_view data) {
   return absl::Base64Escape(Digest(EVP_sha256(), data));
 }
 
+uint64_t StableHash(absl::string_view data) {
+  uint64_t hash = 14695981039346656037u;
+  for (const char c : data) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  return hash;
+}
+
+uint64_t MixBits(uint64_t hash) {
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
+  return hash ^ (hash >> 31);
+}
+
 }  // namespace weir

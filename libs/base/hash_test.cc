@@ -16,5 +16,17 @@ TEST(HashTest, Sha256OfKnownTexts) {
   EXPECT_EQ(Sha256Base64("abc"), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
 }
 
+TEST(HashTest, StableHashStaysAsItIs) {
+  // Vectors of FNV-1a's authors.
+  EXPECT_EQ(StableHash(""), 0xcbf29ce484222325u);
+  EXPECT_EQ(StableHash("a"), 0xaf63dc4c8601ec8cu);
+  EXPECT_EQ(StableHash("foobar"), 0x85944171f73967e8u);
+}
+
+TEST(HashTest, MixBitsIsTheFinishOfSplitMix64) {
+  // The generator's first number from seed 0: its state is then the golden ratio.
+  EXPECT_EQ(MixBits(0x9e3779b97f4a7c15u), 0xe220a8397b1dcdafu);
+}
+
 }  // namespace
 }  // namespace weir

@@ -38,6 +38,8 @@ struct Receive {
   // FIFO: names this attempt. Repeated within five minutes, and with nothing changed since, it gets the same messages with the
   // same receipts, hidden anew from now on; their receive counts do not rise. Empty: none.
   std::string attempt_id;
+  // Only what the attempt got before, if that is known still; answered at once.
+  bool only_repeat = false;
 };
 
 // The client of the parked receive `request` is gone: it gets no messages. No effect when it is not parked. No reply.

@@ -36,6 +36,11 @@ void ShardState::Impl::Run(RequestId request, const Receive& command) {
                 .until = ToInstant(command.wait_until),
                 .consumer = command.consumer,
                 .attempt_id = command.attempt_id};
+  if (command.only_repeat) {
+    ReceiveReply repeated{.partition = partition.id, .messages = {}};
+    if (partition.fifo != nullptr) repeated.messages = RepeatAttempt(partition, waiter);
+    return Reply(request, std::move(repeated));
+  }
   waiter.overdue = waiter.until <= now_;
   std::vector<ReceivedMessage> messages = LeaseReady(partition, waiter);
   if (!messages.empty() || (waiter.overdue && !AwaitsFill(partition))) {

@@ -253,6 +253,7 @@ class Scenario {
     if (const auto wait = fields.TakeDuration("wait")) receive.wait_until = now_ + *wait;
     receive.consumer = fields.TakeOr("consumer", "");
     receive.attempt_id = fields.TakeOr("attempt", "");
+    receive.only_repeat = fields.TakeOr("only_repeat", "no") == "yes";
     const std::string name = fields.TakeOr("name", "");
     const RequestId request = Decide(receive);
     if (answered_) return;

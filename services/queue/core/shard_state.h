@@ -59,6 +59,9 @@ struct PartitionStats {
   int64_t deleted = 0;
   int64_t dead_lettered = 0;
   int64_t expired = 0;
+
+  // With those of another partition of the queue.
+  PartitionStats& operator+=(const PartitionStats& other);
 };
 
 // A message group of a partition at one instant. Messages in the store are not counted.

@@ -326,6 +326,7 @@ class Simulation {
     if (OneIn(2)) receive.wait_until = now_ + absl::Seconds(Random(20));
     if (OneIn(2)) receive.consumer = absl::StrCat("c", Random(3));
     if (OneIn(3)) receive.attempt_id = absl::StrCat("a", Random(3));
+    receive.only_repeat = OneIn(8);
     Decide(receive);
   }
 

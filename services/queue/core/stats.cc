@@ -123,6 +123,24 @@ std::vector<GroupStatus> ShardState::Groups(PartitionId partition, absl::string_
   return statuses;
 }
 
+PartitionStats& PartitionStats::operator+=(const PartitionStats& other) {
+  ready += other.ready;
+  in_flight += other.in_flight;
+  delayed += other.delayed;
+  if (other.oldest_sent_at.has_value()) {
+    oldest_sent_at = std::min(oldest_sent_at.value_or(absl::InfiniteFuture()), *other.oldest_sent_at);
+  }
+  waiting_receives += other.waiting_receives;
+  blocked += other.blocked;
+  groups += other.groups;
+  sent += other.sent;
+  received += other.received;
+  deleted += other.deleted;
+  dead_lettered += other.dead_lettered;
+  expired += other.expired;
+  return *this;
+}
+
 PartitionStats ShardState::Stats(PartitionId partition) const {
   Partition* found = impl_->FindPartition(partition);
   return found == nullptr ? PartitionStats{} : impl_->StatsOf(*found);

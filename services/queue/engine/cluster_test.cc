@@ -193,7 +193,7 @@ TEST_F(ClusterTest, UnknownQueueIsLookedForOnce) {
   QueueEngine& a = Add("a");
   QueueEngine& b = Add("b");
   AwaitSettled({&a, &b});
-  ASSERT_TRUE(store_.CreateQueue({.name = {"000000000000", "us-east-1", "hidden"}}, Soon()).ok());
+  ASSERT_TRUE(store_.CreateQueue({.name = {"000000000000", "us-east-1", "hidden"}, .shards = {core::ShardId(0)}}, Soon()).ok());
   Notification looked;
   ASSERT_TRUE(b.RefreshForUnknownQueue([&](absl::Status status) {
     EXPECT_TRUE(status.ok()) << status;
@@ -426,6 +426,74 @@ TEST_F(ClusterTest, LeavingReplicaEndsItsOwnLongPollsOnly) {
   EXPECT_THAT(Bodies(own_there.get()), IsEmpty());
   ASSERT_TRUE(Send(a, *at_a, "x").ok());
   EXPECT_THAT(Bodies(others.get()), ElementsAre("x"));
+}
+
+TEST_F(ClusterTest, PartitionsOfAQueueAreServedByTwoReplicas) {
+  QueueEngine& a = Add("a");
+  QueueEngine& b = Add("b");
+  AwaitSettled({&a, &b});
+  const auto made =
+      a.registry().Create({"000000000000", "us-east-1", "spread"}, {.partitions = kShards}, Soon()).value();
+  // Known everywhere when it is answered.
+  const auto queue = b.registry().FindByArn(made->arn);
+  ASSERT_NE(queue, nullptr);
+  ASSERT_EQ(queue->record.partitions.size(), static_cast<size_t>(kShards));
+
+  const auto send = [](QueueEngine& engine, const QueueInfo& to, const std::string& prefix) {
+    for (const core::PartitionAddress& address : to.record.partitions) {
+      QueueInfo one = to;
+      one.address = address;
+      EXPECT_TRUE(Send(engine, one, absl::StrCat(prefix, address.shard.value())).ok());
+    }
+  };
+  const auto receive = [](QueueEngine& engine, const QueueInfo& from) {
+    std::promise<absl::StatusOr<std::vector<PartitionMessages>>> promise;
+    core::Receive command;
+    command.max_messages = 10;
+    command.wait_until = engine.Now() + absl::Seconds(20);
+    engine.Receive(from, std::move(command), [&](absl::StatusOr<std::vector<PartitionMessages>> received) {
+      promise.set_value(std::move(received));
+      return true;
+    });
+    return promise.get_future().get().value();
+  };
+  // Deletes what it receives.
+  const auto drain = [&](QueueEngine& engine, const QueueInfo& from, size_t count) {
+    std::set<std::string> bodies;
+    while (bodies.size() < count) {
+      for (const auto& [address, messages] : receive(engine, from)) {
+        QueueInfo one = from;
+        one.address = address;
+        core::Delete command{.partition = address.partition};
+        for (const auto& message : messages) {
+          bodies.insert(message.content->body);
+          command.receipts.push_back({message.seq, message.receive_count});
+        }
+        EXPECT_TRUE(std::holds_alternative<core::DeleteReply>(Do(engine, one, std::move(command))));
+      }
+    }
+    return bodies;
+  };
+
+  send(a, *made, "first-");
+  EXPECT_EQ(b.Stats(*queue, Soon())->ready, kShards);
+  EXPECT_THAT(drain(b, *queue, kShards), ElementsAre("first-0", "first-1", "first-2", "first-3"));
+  EXPECT_EQ(a.Stats(*made, Soon())->ready + a.Stats(*made, Soon())->in_flight, 0);
+
+  // One replica gives its partitions to the other, with a receive parked at all of them.
+  std::promise<size_t> parked;
+  core::Receive command;
+  command.max_messages = 1;
+  command.wait_until = b.Now() + absl::Seconds(20);
+  b.Receive(*queue, std::move(command), [&](absl::StatusOr<std::vector<PartitionMessages>> received) {
+    parked.set_value(received.ok() ? received->size() : 0);
+    return false;  // its messages come back
+  });
+  send(b, *queue, "second-");
+  EXPECT_EQ(parked.get_future().get(), 1u);
+  a.Leave();
+  EXPECT_THAT(drain(b, *queue, kShards), ElementsAre("second-0", "second-1", "second-2", "second-3"));
+  ASSERT_TRUE(b.DeleteQueue(*queue, Soon()).ok());
 }
 
 }  // namespace

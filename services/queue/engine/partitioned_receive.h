@@ -1,7 +1,7 @@
-// One receive from a queue that is spread over several partitions.
+// One receive from a queue, over all its partitions.
 //
 //     ask the partitions in turn, without waiting ──messages──► answered
-//                     │ all are empty
+//                     │ all are empty              (with one partition, this step is left out)
 //                     ▼
 //     park at all of them ──the first has messages──► cancel the others ──room left: wait for what they say──► answered
 //                     │ all have ended empty                                └──no room──► answered at once
@@ -12,8 +12,13 @@
 // partitions at once, before the cancel arrives; as many as the caller wants are delivered together, the others are given back at once,
 // so none hangs invisible. (Their receives stay counted, as that of any receiver that is gone.)
 //
-// A partition that is away does not keep the others' messages from being received: an error is the answer only when every partition
-// gave one.
+// A partition that is away does not keep the others' messages from being received: while it is known to be away it is not asked in
+// turn, only parked at, and an error is the answer only when every partition that was asked gave one.
+//
+// Partitions that the queue gets while the receive is parked are parked at, too.
+//
+// A receive with an attempt id asks all first whether they remember the attempt, since another partition would take it for a new one.
+// What those that do gave is the answer again.
 //
 // Thread-safe; no call blocks. It keeps itself alive until its last partition has answered.
 #pragma once
@@ -30,8 +35,11 @@
 #include "libs/base/mutex.h"
 #include "services/queue/core/command.h"
 #include "services/queue/engine/mailbox.h"
+#include "services/queue/engine/partition_watch.h"
 
 namespace weir::queue::engine {
+
+class PartitionedReceive;
 
 // The shards, as a receive needs them. Thread-safe; no call blocks. Sinks may be called before Submit returns.
 class ReceivePort {
@@ -42,13 +50,26 @@ class ReceivePort {
                                                  core::Receive receive, ReplySink sink) = 0;
   virtual void Cancel(const core::PartitionAddress& address, core::RequestId request) = 0;
   virtual void Release(const core::PartitionAddress& address, core::ReleaseLease release) = 0;
+  // A command to the partition need not wait for an owner of its shard, as far as is known here.
+  virtual bool IsAtHand(const core::PartitionAddress& address) = 0;
+  // From now until Unwatch, and while it lives, `receive` is told of partitions that the queue gets (AddPartitions), and at once of
+  // those that it has now.
+  virtual void Watch(const core::PartitionAddress& any, std::shared_ptr<PartitionedReceive> receive) = 0;
+  virtual void Unwatch(const core::PartitionAddress& any, PartitionedReceive* receive) = 0;
 };
 
-class PartitionedReceive : public std::enable_shared_from_this<PartitionedReceive> {
+// What one partition gave.
+struct PartitionMessages {
+  core::PartitionAddress address;
+  std::vector<core::ReceivedMessage> messages;
+};
+
+class PartitionedReceive final : public PartitionWatcher,
+                                 public std::enable_shared_from_this<PartitionedReceive> {
  public:
-  // What came, a reply for each partition that gave messages; empty: nothing in time. Called once, on any thread, possibly before
+  // What came, from each partition that gave messages; empty: nothing in time. Called once, on any thread, possibly before
   // Start returns. False: the client is gone, and everything is given back.
-  using Sink = absl::AnyInvocable<bool(absl::StatusOr<std::vector<core::ReceiveReply>>)>;
+  using Sink = absl::AnyInvocable<bool(absl::StatusOr<std::vector<PartitionMessages>>)>;
 
   // `receive` names no partition. Partitions are asked from `first` on, round the list, which is not empty. `port` must outlive the
   // last answer.
@@ -58,6 +79,7 @@ class PartitionedReceive : public std::enable_shared_from_this<PartitionedReceiv
 
   // The client is gone: the sink is called soon.
   void Cancel();
+  void AddPartitions(const std::vector<core::PartitionAddress>& partitions) override;
 
   // For Start.
   PartitionedReceive(ReceivePort& port, std::vector<core::PartitionAddress> partitions, size_t first,
@@ -69,40 +91,44 @@ class PartitionedReceive : public std::enable_shared_from_this<PartitionedReceiv
     bool answered = false;
   };
 
-  const core::PartitionAddress& At(size_t i) const {
-    return partitions_[(first_ + i) % partitions_.size()];
+  void Begin();
+  core::PartitionAddress At(size_t i) {
+    MutexLock lock(&mu_);
+    return partitions_[i];
   }
-  // Asks the partition `i`; what it answers leads to the next one.
-  void Ask(size_t i);
+  // Asks the next partition from `i` on that is at hand; what it answers leads to the one behind it.
+  void AskFrom(size_t i);
+  void Ask(size_t i, const core::PartitionAddress& address);
   bool OnAsked(size_t i, core::Reply reply);
+  // All were asked.
+  void EndRound();
   void Park();
   void ParkAt(size_t i);
   bool OnParked(size_t i, core::Reply reply);
   // True: it is to be delivered. Else it is empty, an error, or comes too late.
-  bool TakeLocked(core::Reply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool TakeLocked(size_t i, core::Reply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Those that are parked and need not be any more.
   std::vector<std::pair<size_t, core::RequestId>> UnansweredLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CancelAll(const std::vector<std::pair<size_t, core::RequestId>>& requests);
   // Calls the sink if that was not done yet.
   void Finish();
-  std::vector<std::pair<core::PartitionAddress, core::ReleaseLease>> ReleasesOf(
-      const std::vector<core::ReceiveReply>& replies) const;
 
   // Constant after construction.
   ReceivePort& port_;
-  const std::vector<core::PartitionAddress> partitions_;
-  const size_t first_;
   const core::Receive receive_;
 
   Mutex mu_;
+  std::vector<core::PartitionAddress> partitions_ ABSL_GUARDED_BY(mu_);  // the first to ask first; grows
+  bool repeating_ ABSL_GUARDED_BY(mu_) = false;  // asks for what the attempt got before
   Sink sink_ ABSL_GUARDED_BY(mu_);  // null: it was called
   bool cancelled_ ABSL_GUARDED_BY(mu_) = false;
   bool closed_ ABSL_GUARDED_BY(mu_) = false;  // takes no more
-  std::vector<core::ReceiveReply> taken_ ABSL_GUARDED_BY(mu_);
+  std::vector<PartitionMessages> taken_ ABSL_GUARDED_BY(mu_);
   size_t taken_messages_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Request> parked_ ABSL_GUARDED_BY(mu_);
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
   // Of the last round.
+  size_t asked_ ABSL_GUARDED_BY(mu_) = 0;
   size_t errors_ ABSL_GUARDED_BY(mu_) = 0;
   absl::Status error_ ABSL_GUARDED_BY(mu_);
 };

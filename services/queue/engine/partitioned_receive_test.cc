@@ -31,6 +31,13 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
                                    ReplySink sink) override {
     EXPECT_EQ(receive.partition, address.partition);
     const int partition = static_cast<int>(address.partition.value());
+    if (receive.only_repeat) {
+      repeats_asked_.push_back(partition);
+      ReceiveReply reply{address.partition, {}};
+      if (const auto it = remembered_.find(partition); it != remembered_.end()) reply = it->second;
+      sink(std::move(reply));
+      return RequestId(100 + partition);
+    }
     asked_.push_back(partition);
     if (away_.contains(partition)) return MakeError(ErrorReason::kShardNotOwned, "Away.");
     if (const auto it = at_once_.find(partition); it != at_once_.end()) {
@@ -53,14 +60,30 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
     }
   }
 
-  void Start(bool wait, int32_t max_messages = 10, size_t first = 0) {
+  bool IsAtHand(const PartitionAddress& address) override {
+    return !not_at_hand_.contains(static_cast<int>(address.partition.value()));
+  }
+  void Watch(const PartitionAddress&, std::shared_ptr<PartitionedReceive> receive) override {
+    watching_ = true;
+    if (!grown_.empty()) receive->AddPartitions(grown_);
+  }
+  void Unwatch(const PartitionAddress&, PartitionedReceive*) override { watching_ = false; }
+
+  static PartitionAddress Address(int i) { return {ShardId(i - 1), PartitionId(i), {}}; }
+  static std::vector<PartitionAddress> Addresses(int count) {
+    std::vector<PartitionAddress> addresses;
+    for (int i = 1; i <= count; ++i) addresses.push_back(Address(i));
+    return addresses;
+  }
+
+  void Start(bool wait, int32_t max_messages = 10, size_t first = 0, int partitions = 3,
+             const std::string& attempt = "") {
     core::Receive receive;
+    receive.attempt_id = attempt;
     receive.max_messages = max_messages;
     if (wait) receive.wait_until = absl::InfiniteFuture();
     receive_ = PartitionedReceive::Start(
-        *this,
-        {{ShardId(0), PartitionId(1), {}}, {ShardId(1), PartitionId(2), {}}, {ShardId(2), PartitionId(3), {}}},
-        first, receive, [this](absl::StatusOr<std::vector<ReceiveReply>> answer) {
+        *this, Addresses(partitions), first, receive, [this](absl::StatusOr<std::vector<PartitionMessages>> answer) {
           EXPECT_FALSE(answer_.has_value()) << "answered twice";
           answer_ = std::move(answer);
           return client_is_there_;
@@ -95,16 +118,21 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
       ADD_FAILURE() << "not answered, or with an error";
       return seqs;
     }
-    for (const ReceiveReply& reply : **answer_) {
+    for (const PartitionMessages& reply : **answer_) {
       for (const auto& message : reply.messages) seqs.push_back(static_cast<int>(message.seq.value()));
     }
     return seqs;
   }
 
   std::shared_ptr<PartitionedReceive> receive_;
-  std::optional<absl::StatusOr<std::vector<ReceiveReply>>> answer_;
+  std::optional<absl::StatusOr<std::vector<PartitionMessages>>> answer_;
   bool client_is_there_ = true;
   std::set<int> away_;
+  std::set<int> not_at_hand_;
+  std::vector<PartitionAddress> grown_;  // what the queue has when it is watched
+  bool watching_ = false;
+  std::map<int, ReceiveReply> remembered_;  // what the attempt got
+  std::vector<int> repeats_asked_;
   std::map<int, ReceiveReply> at_once_;
   std::vector<int> asked_;
   std::vector<int> cancelled_;
@@ -236,6 +264,90 @@ TEST_F(PartitionedReceiveTest, WhatWasTakenForAClientThatIsGoneIsReleased) {
   EXPECT_THAT(released_, ElementsAre(6, 7, 8));
 }
 
+TEST_F(PartitionedReceiveTest, QueueWithOnePartitionIsAskedOnce) {
+  Start(/*wait=*/true, 10, 0, /*partitions=*/1);
+  EXPECT_THAT(asked_, ElementsAre(1));
+  EXPECT_TRUE(AnswerParked(1, {6}));
+  EXPECT_THAT(Received(), ElementsAre(6));
+  EXPECT_FALSE(watching_);
+}
+
+TEST_F(PartitionedReceiveTest, PartitionKnownToBeAwayIsNotAskedInTurn) {
+  not_at_hand_ = {1};
+  Start(/*wait=*/false);
+  AnswerQuick(2, {});
+  AnswerQuick(3, {});
+  EXPECT_THAT(asked_, ElementsAre(2, 3));
+  EXPECT_THAT(Received(), IsEmpty());
+}
+
+TEST_F(PartitionedReceiveTest, PartitionKnownToBeAwayIsParkedAt) {
+  not_at_hand_ = {1};
+  Start(/*wait=*/true);
+  AnswerQuick(2, {});
+  AnswerQuick(3, {});
+  EXPECT_THAT(asked_, ElementsAre(2, 3, 1, 2, 3));
+  EXPECT_TRUE(AnswerParked(1, {4}));
+  AnswerParked(2, {});
+  AnswerParked(3, {});
+  EXPECT_THAT(Received(), ElementsAre(4));
+}
+
+TEST_F(PartitionedReceiveTest, WhenAllAreAwayAllAreAskedAtOnce) {
+  not_at_hand_ = {1, 2, 3};
+  Start(/*wait=*/false);
+  EXPECT_THAT(asked_, ElementsAre(1, 2, 3));
+  AnswerQuick(3, {4});
+  AnswerQuick(1, {});
+  AnswerQuick(2, {});
+  EXPECT_THAT(Received(), ElementsAre(4));
+}
+
+TEST_F(PartitionedReceiveTest, PartitionThatComesWhileItIsParkedIsParkedAtToo) {
+  StartParked();
+  ASSERT_TRUE(watching_);
+  receive_->AddPartitions(Addresses(4));
+  receive_->AddPartitions(Addresses(4));
+  EXPECT_THAT(asked_, ElementsAre(1, 2, 3, 1, 2, 3, 4));
+  EXPECT_TRUE(AnswerParked(4, {9}));
+  EXPECT_THAT(cancelled_, ElementsAre(1, 2, 3));
+  for (int partition : {1, 2, 3}) AnswerParked(partition, {});
+  EXPECT_THAT(Received(), ElementsAre(9));
+  EXPECT_FALSE(watching_);
+}
+
+TEST_F(PartitionedReceiveTest, PartitionThatCameBeforeItWasWatchedIsParkedAtToo) {
+  grown_ = Addresses(2);
+  Start(/*wait=*/true, 10, 0, /*partitions=*/1);
+  EXPECT_THAT(asked_, testing::UnorderedElementsAre(1, 2));
+  EXPECT_TRUE(AnswerParked(2, {9}));
+  AnswerParked(1, {});
+  EXPECT_THAT(Received(), ElementsAre(9));
+}
+
+TEST_F(PartitionedReceiveTest, PartitionThatComesAfterTheEndIsLeftAlone) {
+  Start(/*wait=*/true, /*max_messages=*/1, 0, /*partitions=*/1);
+  AnswerParked(1, {9});
+  receive_->AddPartitions(Addresses(2));
+  EXPECT_THAT(asked_, ElementsAre(1));
+}
+
+TEST_F(PartitionedReceiveTest, AttemptGetsWhatItGotBefore) {
+  remembered_[2] = Reply(2, {5});
+  remembered_[3] = Reply(3, {8});
+  Start(/*wait=*/true, 10, 0, 3, "attempt");
+  EXPECT_THAT(Received(), ElementsAre(5, 8));
+  EXPECT_THAT(asked_, IsEmpty());
+}
+
+TEST_F(PartitionedReceiveTest, AttemptThatNobodyRemembersIsAReceive) {
+  Start(/*wait=*/false, 10, 0, 3, "attempt");
+  EXPECT_THAT(repeats_asked_, ElementsAre(1, 2, 3));
+  AnswerQuick(1, {4});
+  EXPECT_THAT(asked_, ElementsAre(1));
+  EXPECT_THAT(Received(), ElementsAre(4));
+}
+
 // Answers, cancels and the client's end from different threads: every message is delivered, refused or released, once.
 TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
   class Port final : public ReceivePort {
@@ -251,6 +363,9 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
       return RequestId(1);
     }
     void Cancel(const PartitionAddress&, RequestId) override {}
+    bool IsAtHand(const PartitionAddress&) override { return true; }
+    void Watch(const PartitionAddress&, std::shared_ptr<PartitionedReceive>) override {}
+    void Unwatch(const PartitionAddress&, PartitionedReceive*) override {}
     void Release(const PartitionAddress&, core::ReleaseLease release) override {
       released_.fetch_add(static_cast<int>(release.receipts.size()));
     }
@@ -270,10 +385,10 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
     std::atomic<int> delivered{0};
     std::atomic<int> answers{0};
     auto started = PartitionedReceive::Start(
-        port, partitions, 0, receive, [&](absl::StatusOr<std::vector<ReceiveReply>> answer) {
+        port, partitions, 0, receive, [&](absl::StatusOr<std::vector<PartitionMessages>> answer) {
           ++answers;
           if (!client_stays) return false;
-          for (const ReceiveReply& reply : *answer) delivered += static_cast<int>(reply.messages.size());
+          for (const PartitionMessages& reply : *answer) delivered += static_cast<int>(reply.messages.size());
           return true;
         });
     std::atomic<int> refused{0};

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "libs/base/hash.h"
 #include "libs/base/status_macros.h"
 #include "libs/observe/log.h"
 
@@ -18,14 +19,9 @@ constexpr absl::Duration kLookWhileWaited = absl::Milliseconds(50);
 // A lease that has run out is looked at so much later, so that it surely has.
 constexpr absl::Duration kLeaseSlack = absl::Milliseconds(5);
 
-// All replicas must agree on it, whatever their version: FNV-1a, then the finish of SplitMix64.
+// All replicas must agree on it, whatever their version.
 uint64_t Score(absl::string_view replica, int shard) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char c : replica) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  hash += 0x9e3779b97f4a7c15u * (static_cast<uint64_t>(shard) + 1);
-  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9u;
-  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebu;
-  return hash ^ (hash >> 31);
+  return MixBits(StableHash(replica) + 0x9e3779b97f4a7c15u * (static_cast<uint64_t>(shard) + 1));
 }
 
 }  // namespace

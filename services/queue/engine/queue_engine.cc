@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/random/random.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/error.h"
@@ -38,7 +39,8 @@ QueueEngine::QueueEngine(EngineOptions options, store::RegistryStore& registry_s
       logs_(logs),
       clock_(clock),
       metrics_(metrics),
-      peers_(peers) {}
+      peers_(peers),
+      next_turn_(absl::Uniform<size_t>(absl::BitGen())) {}
 
 QueueEngine::~QueueEngine() { Stop(); }
 
@@ -63,12 +65,16 @@ absl::Status QueueEngine::Start(std::string address, absl::Time deadline) {
   placement_ = std::make_unique<Placement>(options_.replica, options_.lease_time, leases_, *router_, peers_);
   registry_->OnConfigChange([this](const QueueInfo& queue) {
     // Refused while the shard is not served here: whoever serves it asks ConfigOf itself before it does, and hears of later changes.
-    (void)local(queue.address.shard)
-        .SubmitInternal(core::Configure{queue.address.partition, queue.config}, nullptr);
+    for (const core::PartitionAddress& address : queue.record.partitions) {
+      (void)local(address.shard)
+          .SubmitInternal(core::Configure{address.partition, queue.config}, nullptr);
+    }
+    partition_watch_.Tell(queue.record.id, queue.record.partitions);
   });
   registry_->OnDisappearance([this](const QueueInfo& queue) {
-    (void)local(queue.address.shard)
-        .SubmitInternal(core::DropPartition{queue.address.partition}, nullptr);
+    for (const core::PartitionAddress& address : queue.record.partitions) {
+      (void)local(address.shard).SubmitInternal(core::DropPartition{address.partition}, nullptr);
+    }
   });
   registry_->OnChange([this](absl::Time change_deadline) { AnnounceChange(change_deadline); });
   // From here on peers may come.
@@ -191,26 +197,32 @@ absl::Status QueueEngine::DeleteQueue(const QueueInfo& queue, absl::Time deadlin
   const absl::Status deleted = registry_->Delete(queue, deadline);
   // Also when it was gone already: an earlier try may have deleted it without knowing.
   if (!deleted.ok() && !absl::IsNotFound(deleted)) return deleted;
-  auto dropped = std::make_shared<Notification>();
-  if (DropPartition(queue, dropped) &&
-      !dropped->WaitForNotificationWithTimeout(deadline - absl::Now())) {
+  std::vector<std::shared_ptr<Notification>> dropped;
+  for (const core::PartitionAddress& address : queue.record.partitions) {
+    dropped.push_back(DropPartition(address));
+  }
+  for (const auto& partition : dropped) {
+    if (partition->WaitForNotificationWithTimeout(deadline - absl::Now())) continue;
     return MakeError(ErrorReason::kDeadlineExceeded,
                      absl::StrCat("The queue \"", queue.record.name.name,
-                                  "\" is deleted, but its shard has not ended the waiting receives in time."));
+                                  "\" is deleted, but a shard has not ended its waiting receives in time."));
   }
   return deleted;
 }
 
-bool QueueEngine::DropPartition(const QueueInfo& queue, std::shared_ptr<Notification> done) {
+std::shared_ptr<Notification> QueueEngine::DropPartition(const core::PartitionAddress& address) {
+  auto done = std::make_shared<Notification>();
   // Also a reply that says the shard was lost will do: then every waiting receive was answered, and the next owner finds by
   // ConfigOf that the queue is gone. So it is when the command is refused.
-  return shard(queue.address.shard)
-      .SubmitInternal(core::DropPartition{queue.address.partition},
-                      [done](const core::Reply&) {
-                        done->Notify();
-                        return true;
-                      })
-      .ok();
+  const bool submitted = shard(address.shard)
+                             .SubmitInternal(core::DropPartition{address.partition},
+                                             [done](const core::Reply&) {
+                                               done->Notify();
+                                               return true;
+                                             })
+                             .ok();
+  if (!submitted) done->Notify();
+  return done;
 }
 
 void QueueEngine::AnnounceChange(absl::Time deadline) {
@@ -280,45 +292,62 @@ absl::StatusOr<ShardAnswer> QueueEngine::AskAndWait(core::ShardId shard, ShardQu
 
 absl::StatusOr<core::PartitionStats> QueueEngine::Stats(const QueueInfo& queue,
                                                         absl::Time deadline) {
-  WEIR_ASSIGN_OR_RETURN(ShardAnswer answer,
-                        AskAndWait(queue.address.shard, StatsQuery{{queue.address.partition}},
-                                   std::min(deadline, absl::Now() + kStatsWait)));
-  return std::get<StatsAnswer>(answer).stats.at(0);
+  // Not owned: the caller keeps the queue.
+  const QueueInfoPtr borrowed(QueueInfoPtr(), &queue);
+  WEIR_ASSIGN_OR_RETURN(const std::vector<core::PartitionStats> stats,
+                        Stats(absl::MakeConstSpan(&borrowed, 1), deadline));
+  return stats.front();
 }
 
 absl::StatusOr<std::vector<core::PartitionStats>> QueueEngine::Stats(
     absl::Span<const QueueInfoPtr> queues, absl::Time deadline) {
   deadline = std::min(deadline, absl::Now() + kStatsWait);
-  std::vector<std::vector<size_t>> by_shard(shards_.size());
-  for (size_t i = 0; i < queues.size(); ++i) {
-    by_shard[static_cast<size_t>(queues[i]->address.shard.value())].push_back(i);
-  }
+  const std::vector<ShardPart> by_shard = PartsOf(queues);
   std::vector<core::PartitionStats> all(queues.size());
   for (size_t shard = 0; shard < by_shard.size(); ++shard) {
-    if (by_shard[shard].empty()) continue;
-    StatsQuery query;
-    for (const size_t i : by_shard[shard]) query.partitions.push_back(queues[i]->address.partition);
-    WEIR_ASSIGN_OR_RETURN(ShardAnswer answer, AskAndWait(core::ShardId(static_cast<int32_t>(shard)),
-                                                         std::move(query), deadline));
-    auto& stats = std::get<StatsAnswer>(answer).stats;
-    for (size_t i = 0; i < by_shard[shard].size(); ++i) all[by_shard[shard][i]] = stats.at(i);
+    if (by_shard[shard].queues.empty()) continue;
+    WEIR_RETURN_IF_ERROR(
+        AddStats(core::ShardId(static_cast<int32_t>(shard)), by_shard[shard], deadline, all));
   }
   return all;
 }
 
-std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> QueueEngine::LocalStats() {
-  std::vector<std::vector<QueueInfoPtr>> by_shard(shards_.size());
-  for (QueueInfoPtr& queue : registry_->All()) {
-    by_shard[static_cast<size_t>(queue->address.shard.value())].push_back(std::move(queue));
+std::vector<QueueEngine::ShardPart> QueueEngine::PartsOf(absl::Span<const QueueInfoPtr> queues) const {
+  std::vector<ShardPart> by_shard(shards_.size());
+  for (size_t i = 0; i < queues.size(); ++i) {
+    for (const core::PartitionAddress& address : queues[i]->record.partitions) {
+      ShardPart& part = by_shard[static_cast<size_t>(address.shard.value())];
+      part.queues.push_back(i);
+      part.partitions.push_back(address.partition);
+    }
   }
-  std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> all;
+  return by_shard;
+}
+
+absl::Status QueueEngine::AddStats(core::ShardId shard, const ShardPart& part, absl::Time deadline,
+                                   std::vector<core::PartitionStats>& all) {
+  WEIR_ASSIGN_OR_RETURN(const ShardAnswer answer,
+                        AskAndWait(shard, StatsQuery{part.partitions}, deadline));
+  const std::vector<core::PartitionStats>& stats = std::get<StatsAnswer>(answer).stats;
+  for (size_t i = 0; i < part.queues.size(); ++i) all[part.queues[i]] += stats.at(i);
+  return absl::OkStatus();
+}
+
+std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> QueueEngine::LocalStats() {
+  const std::vector<QueueInfoPtr> queues = registry_->All();
+  const std::vector<ShardPart> by_shard = PartsOf(queues);
+  std::vector<core::PartitionStats> sums(queues.size());
+  std::vector<bool> known(queues.size());
   const absl::Time deadline = absl::Now() + kAllStatsWait;
   for (size_t i = 0; i < shards_.size(); ++i) {
     // A shard that is not served has no numbers; a scrape shows the others.
-    if (!shards_[i]->IsServing() || by_shard[i].empty()) continue;
-    const auto stats = Stats(by_shard[i], deadline);
-    if (!stats.ok()) continue;
-    for (size_t k = 0; k < by_shard[i].size(); ++k) all.emplace_back(by_shard[i][k], (*stats)[k]);
+    if (!shards_[i]->IsServing() || by_shard[i].queues.empty()) continue;
+    if (!AddStats(shards_[i]->shard(), by_shard[i], deadline, sums).ok()) continue;
+    for (const size_t queue : by_shard[i].queues) known[queue] = true;
+  }
+  std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> all;
+  for (size_t i = 0; i < queues.size(); ++i) {
+    if (known[i]) all.emplace_back(queues[i], sums[i]);
   }
   return all;
 }
@@ -359,6 +388,43 @@ absl::StatusOr<ClusterStatus> QueueEngine::Cluster(absl::Time deadline) {
     status.shards.push_back(std::move(shard));
   }
   return status;
+}
+
+std::shared_ptr<PartitionedReceive> QueueEngine::Receive(const QueueInfo& queue, core::Receive receive,
+                                                         PartitionedReceive::Sink sink) {
+  receive.config = queue.config;
+  const size_t first = queue.record.partitions.size() == 1 ? 0 : NextTurn();
+  return PartitionedReceive::Start(*this, queue.record.partitions, first, std::move(receive),
+                                   std::move(sink));
+}
+
+absl::StatusOr<core::RequestId> QueueEngine::Submit(const core::PartitionAddress& address,
+                                                    core::Receive receive, ReplySink sink) {
+  return shard(address.shard).Submit(std::move(receive), std::move(sink));
+}
+
+void QueueEngine::Cancel(const core::PartitionAddress& address, core::RequestId request) {
+  shard(address.shard).Cancel(address.partition, request);
+}
+
+void QueueEngine::Release(const core::PartitionAddress& address, core::ReleaseLease release) {
+  // Refused only by a shard that is lost or stopping: then they come back when their time is over.
+  (void)shard(address.shard).SubmitInternal(std::move(release), nullptr);
+}
+
+bool QueueEngine::IsAtHand(const core::PartitionAddress& address) {
+  return router_->IsAtHand(address.shard);
+}
+
+void QueueEngine::Watch(const core::PartitionAddress& any, std::shared_ptr<PartitionedReceive> receive) {
+  partition_watch_.Add(any.queue, receive);
+  // It may have got them since the receive was told of them.
+  const QueueInfoPtr queue = registry_->FindByPartition(any.partition);
+  if (queue != nullptr) receive->AddPartitions(queue->record.partitions);
+}
+
+void QueueEngine::Unwatch(const core::PartitionAddress& any, PartitionedReceive* receive) {
+  partition_watch_.Remove(any.queue, receive);
 }
 
 absl::Status QueueEngine::RefreshQueues(absl::Time deadline) {

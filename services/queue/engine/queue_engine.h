@@ -21,6 +21,8 @@
 #include "services/queue/engine/engine_metrics.h"
 #include "services/queue/engine/lease_keeper.h"
 #include "services/queue/engine/move_tasks.h"
+#include "services/queue/engine/partition_watch.h"
+#include "services/queue/engine/partitioned_receive.h"
 #include "services/queue/engine/peers.h"
 #include "services/queue/engine/placement.h"
 #include "services/queue/engine/registry.h"
@@ -51,7 +53,7 @@ struct ClusterStatus {
   std::vector<Shard> shards;
 };
 
-class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
+class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, private ReceivePort {
  public:
   // References must outlive the engine. `peers` is how others are reached; null: no others are expected. It must outlive the engine,
   // too, and every sink that it was given.
@@ -77,6 +79,15 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   ShardHandle shard(core::ShardId shard) { return ShardHandle(*router_, shard); }
   // The shard of this process, which may be idle.
   ShardEngine& local(core::ShardId shard) { return *shards_[static_cast<size_t>(shard.value())]; }
+  // Receives from all partitions of the queue; `receive` names neither a partition nor a config. The queue may get partitions
+  // meanwhile. As PartitionedReceive::Start.
+  std::shared_ptr<PartitionedReceive> Receive(const QueueInfo& queue, core::Receive receive,
+                                              PartitionedReceive::Sink sink);
+  // Told of queues that get partitions.
+  PartitionWatch& partition_watch() { return partition_watch_; }
+
+  // Counts up, from a random start: whose turn it is among several that take turns, modulo their number.
+  size_t NextTurn() { return next_turn_.fetch_add(1, std::memory_order_relaxed); }
   // The time in terms of which a receive's wait is given to a shard.
   absl::Time Now() const { return clock_.Now(); }
 
@@ -87,13 +98,13 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   // Deletes the queue, its messages included. OK: its waiting receives have been answered.
   absl::Status DeleteQueue(const QueueInfo& queue, absl::Time deadline);
 
-  // Exact numbers of one queue. UNAVAILABLE while its shard is not served, or when it does not answer by `deadline` or within some
-  // seconds.
+  // Exact numbers of one queue, over its partitions. UNAVAILABLE while one of its shards is not served, or does not answer by
+  // `deadline` or within some seconds.
   absl::StatusOr<core::PartitionStats> Stats(const QueueInfo& queue, absl::Time deadline);
   // The same for many: one visit a shard.
   absl::StatusOr<std::vector<core::PartitionStats>> Stats(absl::Span<const QueueInfoPtr> queues,
                                                           absl::Time deadline);
-  // Of all queues whose shards are served here and answer soon.
+  // Of all queues, the partitions whose shards are served here and answer soon: the replicas' numbers add up to the queue's.
   std::vector<std::pair<QueueInfoPtr, core::PartitionStats>> LocalStats();
 
   // Asks the store, and the owners of all shards. Those that do not answer by `deadline` or within a second count as away.
@@ -129,6 +140,15 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   void OfferedByPeer(core::ShardId shard) override;
 
  private:
+  // ReceivePort.
+  absl::StatusOr<core::RequestId> Submit(const core::PartitionAddress& address,
+                                         core::Receive receive, ReplySink sink) override;
+  void Cancel(const core::PartitionAddress& address, core::RequestId request) override;
+  void Release(const core::PartitionAddress& address, core::ReleaseLease release) override;
+  bool IsAtHand(const core::PartitionAddress& address) override;
+  void Watch(const core::PartitionAddress& any, std::shared_ptr<PartitionedReceive> receive) override;
+  void Unwatch(const core::PartitionAddress& any, PartitionedReceive* receive) override;
+
   // Someone who waits for the list of queues to be read anew.
   struct ReadWaiter {
     int64_t after = 0;  // a read with a higher number will do
@@ -143,8 +163,17 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   bool AwaitRead(DoneSink& done);
   // The answer, or STORE_UNAVAILABLE when there is none by `deadline`. Blocks.
   absl::StatusOr<ShardAnswer> AskAndWait(core::ShardId shard, ShardQuery query, absl::Time deadline);
-  // Forgets a partition; `done` is told when that is decided, or lost with the shard. False: refused.
-  bool DropPartition(const QueueInfo& queue, std::shared_ptr<Notification> done);
+  // Forgets a partition. The answer is told when that is decided, or lost with the shard.
+  std::shared_ptr<Notification> DropPartition(const core::PartitionAddress& address);
+  // For each shard, the partitions of `queues` that lie there, and whose they are (by index).
+  struct ShardPart {
+    std::vector<size_t> queues;
+    std::vector<core::PartitionId> partitions;
+  };
+  std::vector<ShardPart> PartsOf(absl::Span<const QueueInfoPtr> queues) const;
+  // Asks the shard for the numbers of `part` and adds them to those of their queues.
+  absl::Status AddStats(core::ShardId shard, const ShardPart& part, absl::Time deadline,
+                        std::vector<core::PartitionStats>& all);
   // The refresher's thread: looks for changes that other replicas made.
   void KeepRefreshing();
 
@@ -155,6 +184,10 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost {
   const Clock& clock_;
   EngineMetrics& metrics_;
   Peers* const peers_;
+
+  // Safe by themselves; they outlive what Start makes.
+  PartitionWatch partition_watch_;
+  std::atomic<size_t> next_turn_;
 
   // Set by Start; stopped in reverse order.
   std::unique_ptr<Registry> registry_;

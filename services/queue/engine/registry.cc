@@ -3,24 +3,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "absl/hash/hash.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/status_macros.h"
+#include "services/queue/engine/partitioning.h"
 
 namespace weir::queue::engine {
-namespace {
-
-// Stable over processes and versions, unlike absl::Hash: a queue's shard is decided once, when it is created, but tests and
-// operators should see the same spread every time. FNV-1a.
-uint64_t StableHash(absl::string_view text) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  return hash;
-}
-
-}  // namespace
 
 std::string QueueArn(const store::QueueName& name) {
   return absl::StrCat("arn:aws:sqs:", name.region, ":", name.account, ":", name.name);
@@ -128,7 +117,7 @@ absl::StatusOr<QueueInfoPtr> Registry::DoCreate(const store::QueueName& name,
   absl::StatusOr<store::QueueRecord> record = store_.CreateQueue({.name = name,
                                                                   .attributes = attributes,
                                                                   .tags = options.tags,
-                                                                  .shard = ShardFor(name),
+                                                                  .shards = NewShards(QueueArn(name), 0, attributes.partitions),
                                                                   .name_rest = options.name_rest},
                                                                  deadline);
   if (!record.ok()) return NoteFailure(record.status(), deadline);
@@ -155,7 +144,9 @@ absl::StatusOr<QueueInfoPtr> Registry::DoUpdate(const QueueInfo& expected,
                                                 absl::Time deadline) {
   MutexLock change_lock(&change_mu_);
   WEIR_RETURN_IF_ERROR(ReloadIfStale(deadline));
-  return Adopt(store_.UpdateQueue(expected.record.id, expected.record.version, attributes, deadline),
+  const auto have = static_cast<int32_t>(expected.record.partitions.size());
+  return Adopt(store_.UpdateQueue(expected.record.id, expected.record.version, attributes,
+                                  NewShards(expected.arn, have, attributes.partitions), deadline),
                deadline);
 }
 
@@ -293,7 +284,7 @@ QueueInfoPtr Registry::InsertLocked(store::QueueRecord record) {
   }
   QueueInfoPtr info = MakeInfoLocked(std::move(record));
   by_name_[info->record.name] = info;
-  by_partition_[info->address.partition] = info;
+  for (const auto& partition : info->record.partitions) by_partition_[partition.partition] = info;
   return info;
 }
 
@@ -335,8 +326,10 @@ void Registry::Notify(const std::vector<QueueInfoPtr>& changed) const {
   for (const QueueInfoPtr& info : changed) listener_(*info);
 }
 
-core::ShardId Registry::ShardFor(const store::QueueName& name) const {
-  return core::ShardId(static_cast<int32_t>(StableHash(QueueArn(name)) % shard_count_));
+std::vector<core::ShardId> Registry::NewShards(absl::string_view arn, int32_t have, int32_t want) const {
+  std::vector<core::ShardId> shards;
+  for (int32_t i = have; i < want; ++i) shards.push_back(ShardOfPartition(arn, i, shard_count_));
+  return shards;
 }
 
 }  // namespace weir::queue::engine

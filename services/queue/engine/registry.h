@@ -37,7 +37,7 @@ struct QueueInfo {
   store::QueueRecord record;
   std::string arn;
   core::ConfigPtr config;
-  // The partition that takes this queue's messages.
+  // The first of record.partitions: where a queue that is not spread has its messages. Those that are: partitioning.h.
   core::PartitionAddress address;
 };
 using QueueInfoPtr = std::shared_ptr<const QueueInfo>;
@@ -54,7 +54,7 @@ struct CreateOptions {
 
 class Registry {
  public:
-  // `store` must outlive the registry. `shard_count` shards take new queues in turn by name.
+  // `store` must outlive the registry. `shard_count` shards take the partitions of new queues.
   Registry(store::RegistryStore& store, int shard_count);
 
   // Reads all queues from the store. REQUIRES: before the first look-up.
@@ -99,7 +99,8 @@ class Registry {
   absl::StatusOr<QueueInfoPtr> Create(const store::QueueName& name,
                                       const store::QueueAttributes& attributes,
                                       absl::Time deadline, const CreateOptions& options = {});
-  // ABORTED if the queue was changed since `expected` was read.
+  // The queue gets the partitions that it lacks to attributes.partitions; it never loses any. ABORTED if the queue was changed since
+  // `expected` was read.
   absl::StatusOr<QueueInfoPtr> Update(const QueueInfo& expected,
                                       const store::QueueAttributes& attributes,
                                       absl::Time deadline);
@@ -141,7 +142,8 @@ class Registry {
   void Changed(absl::Time deadline) const {
     if (change_listener_) change_listener_(deadline);
   }
-  core::ShardId ShardFor(const store::QueueName& name) const;
+  // For the partitions that a queue with `have` lacks to `want`.
+  std::vector<core::ShardId> NewShards(absl::string_view arn, int32_t have, int32_t want) const;
 
   // Constant after construction.
   store::RegistryStore& store_;

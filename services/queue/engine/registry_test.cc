@@ -61,6 +61,25 @@ TEST_F(RegistryTest, FindsByNameArnAndPartition) {
   EXPECT_EQ(registry_.Find(Name("other")), nullptr);
 }
 
+TEST_F(RegistryTest, EveryPartitionLeadsToItsQueue) {
+  const QueueInfoPtr queue = registry_.Create(Name("orders"), {.partitions = 3}, kDeadline).value();
+  ASSERT_EQ(queue->record.partitions.size(), 3u);
+  EXPECT_NE(queue->record.partitions[0].shard, queue->record.partitions[1].shard);
+  EXPECT_EQ(queue->address, queue->record.partitions[0]);
+
+  store::QueueAttributes attributes = queue->record.attributes;
+  attributes.partitions = 5;
+  const QueueInfoPtr grown = registry_.Update(*queue, attributes, kDeadline).value();
+  ASSERT_EQ(grown->record.partitions.size(), 5u);
+  for (const auto& address : grown->record.partitions) {
+    EXPECT_EQ(registry_.FindByPartition(address.partition), grown);
+  }
+  ASSERT_TRUE(registry_.Delete(*grown, kDeadline).ok());
+  for (const auto& address : grown->record.partitions) {
+    EXPECT_EQ(registry_.FindByPartition(address.partition), nullptr);
+  }
+}
+
 TEST_F(RegistryTest, ListsByPrefixInPages) {
   for (const char* name : {"b", "a1", "a3", "a2", "c"}) Create(name);
   EXPECT_THAT(ListNames("", "", 10), testing::ElementsAre("a1", "a2", "a3", "b", "c"));

@@ -146,6 +146,15 @@ ShardRouter::Slot& ShardRouter::slot(core::ShardId shard) const {
 
 ShardEngine& ShardRouter::local(core::ShardId shard) { return *slot(shard).engine; }
 
+bool ShardRouter::IsAtHand(core::ShardId shard) const {
+  Slot& slot = this->slot(shard);
+  if (slot.direct.load(std::memory_order_acquire)) return true;
+  if (!slot.engine->IsIdle()) return slot.engine->IsServing();
+  MutexLock lock(&slot.mu);
+  return peers_ != nullptr && slot.owner.owner_alive && slot.owner.owner != options_.replica &&
+         slot.retry_at <= Monotonic();
+}
+
 // ---- Submitting ----------------------------------------------------------------------------------------------------------
 
 absl::StatusOr<RequestId> ShardRouter::Submit(core::ShardId shard, core::Command command,

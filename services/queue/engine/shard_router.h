@@ -77,6 +77,8 @@ class ShardRouter : public std::enable_shared_from_this<ShardRouter> {
   void AddShard(ShardEngine& engine);
   bool HasShard(core::ShardId shard) const;
   ShardEngine& local(core::ShardId shard);
+  // A command to the shard need not wait for an owner, as far as is known here.
+  bool IsAtHand(core::ShardId shard) const;
 
   // As ShardHandle's.
   absl::StatusOr<core::RequestId> Submit(core::ShardId shard, core::Command command, ReplySink sink,

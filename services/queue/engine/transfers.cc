@@ -7,6 +7,7 @@
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/observe/log.h"
+#include "services/queue/engine/partitioning.h"
 
 namespace weir::queue::engine {
 namespace {
@@ -93,8 +94,8 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(core::ShardId source_sha
   if (target == nullptr) {
     return MakeError(ErrorReason::kQueueDoesNotExist, "The destination queue does not exist.");
   }
-  destination = target->address;
-  accept.partition = target->address.partition;
+  destination = PartitionOfTransfer(target->record, source_shard, accept.transfer, content.message_group_id);
+  accept.partition = destination.partition;
   accept.config = target->config;
   accept.content = std::move(moved);
   return accept;

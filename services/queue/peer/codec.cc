@@ -119,7 +119,7 @@ struct CommandEncoder {
 
   absl::Status operator()(const core::Receive& command) const {
     const auto& [partition, config, max_messages, visibility_timeout, wait_until, consumer,
-                 attempt_id] = command;
+                 attempt_id, only_repeat] = command;
     out.set_partition(partition.value());
     v1::Receive& receive = *out.mutable_receive();
     receive.set_max_messages(max_messages);
@@ -129,6 +129,7 @@ struct CommandEncoder {
     if (wait_until > now) receive.set_wait_for_ns(EncodeDeadline(wait_until, now));
     receive.set_consumer(consumer);
     receive.set_attempt_id(attempt_id);
+    receive.set_only_repeat(only_repeat);
     return absl::OkStatus();
   }
 
@@ -250,6 +251,7 @@ absl::StatusOr<core::Command> DecodeReceive(PartitionId partition, v1::Receive& 
   if (receive.has_wait_for_ns()) command.wait_until = DecodeDeadline(receive.wait_for_ns(), now);
   command.consumer = std::move(*receive.mutable_consumer());
   command.attempt_id = std::move(*receive.mutable_attempt_id());
+  command.only_repeat = receive.only_repeat();
   return command;
 }
 

@@ -95,6 +95,7 @@ TEST(CodecTest, EndOfALongPollIsInTheReceiversTime) {
   receive.wait_until = kHere + absl::Seconds(20);
   receive.consumer = "10.0.0.1:45678";
   receive.attempt_id = "attempt";
+  receive.only_repeat = true;
   const core::Receive arrived = Travel(receive);
   EXPECT_EQ(arrived.partition, kPartition);
   EXPECT_EQ(arrived.max_messages, 10);
@@ -102,6 +103,7 @@ TEST(CodecTest, EndOfALongPollIsInTheReceiversTime) {
   EXPECT_EQ(arrived.wait_until, kThere + absl::Seconds(20));
   EXPECT_EQ(arrived.consumer, "10.0.0.1:45678");
   EXPECT_EQ(arrived.attempt_id, "attempt");
+  EXPECT_TRUE(arrived.only_repeat);
 }
 
 TEST(CodecTest, ReceiveThatDoesNotWaitDoesNotWaitThere) {

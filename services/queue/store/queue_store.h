@@ -76,14 +76,16 @@ struct QueueRecord {
   absl::Time created_at;
   absl::Time updated_at;
   int64_t version = 0;  // rises with every change of this queue
-  std::vector<core::PartitionAddress> partitions;
+  std::vector<core::PartitionAddress> partitions;  // never fewer than there were; new ones come behind the others
+  // With how many of them the queue was created.
+  int32_t created_partitions = 1;
 };
 
 struct NewQueue {
   QueueName name;
   QueueAttributes attributes;
   Tags tags;
-  core::ShardId shard;
+  std::vector<core::ShardId> shards;  // a partition on each; at least one
   // For so long after its deletion a name cannot be taken again. Up to kRestMax.
   absl::Duration name_rest = absl::ZeroDuration();
 };
@@ -100,13 +102,14 @@ class RegistryStore {
   // Makes sure that `shard_count` shards exist. The count is fixed when the store is created: the answer is the stored one.
   virtual absl::StatusOr<int> EnsureShards(int shard_count, absl::Time deadline) = 0;
 
-  // Creates the queue with one partition on `shard`. ALREADY_EXISTS (QUEUE_ALREADY_EXISTS) if the name is taken,
+  // Creates the queue with its partitions. ALREADY_EXISTS (QUEUE_ALREADY_EXISTS) if the name is taken,
   // QUEUE_DELETED_RECENTLY while it rests.
   virtual absl::StatusOr<QueueRecord> CreateQueue(const NewQueue& queue, absl::Time deadline) = 0;
-  // Replaces the attributes. NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue; ABORTED if `expected_version` is not
-  // the stored one.
+  // Replaces the attributes, and gives the queue a further partition on each of `added`. NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is
+  // no such queue; ABORTED if `expected_version` is not the stored one.
   virtual absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
                                                   const QueueAttributes& attributes,
+                                                  absl::Span<const core::ShardId> added,
                                                   absl::Time deadline) = 0;
   // Replaces the tags, which is no change of an attribute: updated_at stays. Errors as of UpdateQueue.
   virtual absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version,

@@ -108,7 +108,8 @@ struct CommandPrinter {
     return absl::StrCat(
         "receive partition=", c.partition.value(), " max=", c.max_messages, " visibility=",
         c.visibility_timeout ? absl::FormatDuration(*c.visibility_timeout) : "default",
-        " until=", Print(c.wait_until), c.attempt_id.empty() ? "" : " attempt=" + c.attempt_id);
+        " until=", Print(c.wait_until), c.attempt_id.empty() ? "" : " attempt=" + c.attempt_id,
+        c.only_repeat ? " only_repeat" : "");
   }
   std::string operator()(const CancelReceive& c) const {
     return absl::StrCat("cancel ", c.request.value());

@@ -37,7 +37,8 @@ ReferenceModel::Waiter WaiterOf(const Command& command) {
             .limit = receive->max_messages,
             .visibility_timeout = receive->visibility_timeout,
             .until = receive->wait_until,
-            .attempt_id = receive->attempt_id};
+            .attempt_id = receive->attempt_id,
+            .only_repeat = receive->only_repeat};
   }
   const auto& take = std::get<TakeForRedrive>(command);
   return {.partition = take.partition,

@@ -49,6 +49,7 @@ class ReferenceModel {
     std::optional<absl::Duration> visibility_timeout;
     absl::Time until;
     std::string attempt_id;
+    bool only_repeat = false;
   };
 
   // A deduplication id, and what an attempt to receive got.

@@ -27,6 +27,11 @@ void ReferenceModel::AnswerReceive(const Waiter& waiter, const ReceiveReply& rep
   Partition& partition = PartitionOf(waiter.partition);
   if (reply.partition != waiter.partition) Fail("a receive was answered for another partition");
   if (static_cast<int32_t>(reply.messages.size()) > waiter.limit) Fail("too many messages");
+  if (waiter.only_repeat) {
+    if (FindAttempt(partition, waiter) != nullptr) return CheckRepeated(partition, waiter, reply);
+    if (!reply.messages.empty()) Fail("a receive that only repeats gets something new");
+    return;
+  }
   if (reply.messages.empty() && waiter.until > now_) Fail("a receive gave up before its time");
   if (FindAttempt(partition, waiter) != nullptr && !reply.messages.empty()) {
     return CheckRepeated(partition, waiter, reply);

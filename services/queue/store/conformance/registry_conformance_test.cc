@@ -12,7 +12,7 @@ class RegistryConformance : public StoreConformance<Backend> {
   static QueueName Name(std::string name) { return {"000000000000", "us-east-1", std::move(name)}; }
   QueueRecord Create(std::string name, const QueueAttributes& attributes = {}, const Tags& tags = {}) {
     auto record = this->registry().CreateQueue(
-        {.name = Name(std::move(name)), .attributes = attributes, .tags = tags, .shard = kShard}, Soon());
+        {.name = Name(std::move(name)), .attributes = attributes, .tags = tags, .shards = {kShard}}, Soon());
     WEIR_CHECK(record.ok(), record.status().ToString());
     return *record;
   }
@@ -65,6 +65,41 @@ TYPED_TEST(RegistryConformance, CreatedQueueIsListedWithEveryAttribute) {
   EXPECT_EQ(listed[0].partitions, made.partitions);
 }
 
+TYPED_TEST(RegistryConformance, PartitionsAreAddedBehindThoseThatThereAre) {
+  const NewQueue spread{.name = this->Name("spread"), .shards = {kShard, kShard}};
+  const QueueRecord made = this->registry().CreateQueue(spread, Soon()).value();
+  ASSERT_EQ(made.partitions.size(), 2u);
+  EXPECT_EQ(made.created_partitions, 2);
+  this->Create("other");
+
+  const QueueRecord grown =
+      this->registry().UpdateQueue(made.id, made.version, {.partitions = 4}, {kShard, kShard}, Soon()).value();
+  ASSERT_EQ(grown.partitions.size(), 4u);
+  EXPECT_EQ(grown.created_partitions, 2);
+  EXPECT_EQ(grown.partitions[0], made.partitions[0]);
+  EXPECT_EQ(grown.partitions[1], made.partitions[1]);
+  std::set<core::PartitionId> ids;
+  for (const core::PartitionAddress& address : grown.partitions) {
+    EXPECT_EQ(address.queue, made.id);
+    ids.insert(address.partition);
+  }
+  EXPECT_EQ(ids.size(), 4u);
+  const QueueRecord listed = this->registry().ListQueues(Soon()).value().front();
+  EXPECT_EQ(listed.partitions, grown.partitions);
+  EXPECT_EQ(listed.created_partitions, 2);
+}
+
+TYPED_TEST(RegistryConformance, PartitionsLieOnShardsThatExist) {
+  const core::ShardId none(17);
+  EXPECT_FALSE(this->registry().CreateQueue({.name = this->Name("a"), .shards = {kShard, none}}, Soon()).ok());
+  const QueueRecord made = this->Create("b");
+  EXPECT_FALSE(this->registry().UpdateQueue(made.id, made.version, {.partitions = 2}, {none}, Soon()).ok());
+  const std::vector<QueueRecord> listed = this->registry().ListQueues(Soon()).value();
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(listed[0].version, made.version);
+  EXPECT_EQ(listed[0].partitions, made.partitions);
+}
+
 TYPED_TEST(RegistryConformance, DefaultAttributesHaveNoPolicies) {
   this->Create("plain");
   EXPECT_EQ(this->registry().ListQueues(Soon()).value()[0].attributes, QueueAttributes());
@@ -98,20 +133,20 @@ TYPED_TEST(RegistryConformance, SettingTagsChangesNothingElse) {
   EXPECT_TRUE(absl::IsAborted(this->registry().SetTags(made.id, made.version, {}, Soon()).status()));
   EXPECT_EQ(ReasonOf(this->registry().SetTags(core::QueueId(99), 1, {}, Soon()).status()),
             ErrorReason::kQueueDoesNotExist);
-  const QueueRecord updated = this->registry().UpdateQueue(made.id, tagged.version, {}, Soon()).value();
+  const QueueRecord updated = this->registry().UpdateQueue(made.id, tagged.version, {}, {}, Soon()).value();
   EXPECT_EQ(updated.tags, tagged.tags);
 }
 
 TYPED_TEST(RegistryConformance, DeletedNameRestsForWhoAsksForIt) {
   const QueueRecord first = this->Create("jobs");
-  const NewQueue again{.name = this->Name("jobs"), .shard = kShard, .name_rest = kRestMax};
+  const NewQueue again{.name = this->Name("jobs"), .shards = {kShard}, .name_rest = kRestMax};
   EXPECT_EQ(ReasonOf(this->registry().CreateQueue(again, Soon()).status()),
             ErrorReason::kQueueAlreadyExists);
   ASSERT_TRUE(this->registry().DeleteQueue(first.id, Soon()).ok());
   EXPECT_EQ(ReasonOf(this->registry().CreateQueue(again, Soon()).status()),
             ErrorReason::kQueueDeletedRecently);
   EXPECT_THAT(this->Names(), IsEmpty());
-  const NewQueue other{.name = this->Name("other"), .shard = kShard, .name_rest = kRestMax};
+  const NewQueue other{.name = this->Name("other"), .shards = {kShard}, .name_rest = kRestMax};
   EXPECT_TRUE(this->registry().CreateQueue(other, Soon()).ok());
   this->Create("jobs");
 }
@@ -134,22 +169,22 @@ TYPED_TEST(RegistryConformance, PurgeRestsUntilItIsForgotten) {
 TYPED_TEST(RegistryConformance, NameIsTakenOncePerNamespace) {
   this->Create("jobs");
   const absl::Status again =
-      this->registry().CreateQueue({.name = this->Name("jobs"), .shard = kShard}, Soon()).status();
+      this->registry().CreateQueue({.name = this->Name("jobs"), .shards = {kShard}}, Soon()).status();
   EXPECT_EQ(ReasonOf(again), ErrorReason::kQueueAlreadyExists) << again;
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({.name = {"111111111111", "us-east-1", "jobs"}, .shard = kShard}, Soon())
+                  .CreateQueue({.name = {"111111111111", "us-east-1", "jobs"}, .shards = {kShard}}, Soon())
                   .ok());
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({.name = {"000000000000", "eu-west-1", "jobs"}, .shard = kShard}, Soon())
+                  .CreateQueue({.name = {"000000000000", "eu-west-1", "jobs"}, .shards = {kShard}}, Soon())
                   .ok());
   EXPECT_TRUE(this->registry()
-                  .CreateQueue({.name = {"000000000000", "us-east-1", "Jobs"}, .shard = kShard}, Soon())
+                  .CreateQueue({.name = {"000000000000", "us-east-1", "Jobs"}, .shards = {kShard}}, Soon())
                   .ok());
 }
 
 TYPED_TEST(RegistryConformance, CreateOnAShardThatIsNotThereFails) {
   EXPECT_EQ(ReasonOf(this->registry()
-                         .CreateQueue({.name = this->Name("jobs"), .shard = core::ShardId(9)}, Soon())
+                         .CreateQueue({.name = this->Name("jobs"), .shards = {core::ShardId(9)}}, Soon())
                          .status()),
             ErrorReason::kInternal);
   EXPECT_THAT(this->Names(), IsEmpty());
@@ -158,7 +193,7 @@ TYPED_TEST(RegistryConformance, CreateOnAShardThatIsNotThereFails) {
 TYPED_TEST(RegistryConformance, UpdateReplacesAttributesAndRaisesTheVersion) {
   const QueueRecord made = this->Create("jobs", UnusualAttributes());
   const QueueRecord updated =
-      this->registry().UpdateQueue(made.id, made.version, QueueAttributes(), Soon()).value();
+      this->registry().UpdateQueue(made.id, made.version, QueueAttributes(), {}, Soon()).value();
   EXPECT_EQ(updated.attributes, QueueAttributes());
   EXPECT_GT(updated.version, made.version);
   EXPECT_EQ(updated.created_at, made.created_at);
@@ -170,15 +205,15 @@ TYPED_TEST(RegistryConformance, UpdateReplacesAttributesAndRaisesTheVersion) {
 TYPED_TEST(RegistryConformance, UpdateOfAnOldVersionIsAborted) {
   const QueueRecord made = this->Create("jobs");
   ASSERT_TRUE(
-      this->registry().UpdateQueue(made.id, made.version, UnusualAttributes(), Soon()).ok());
+      this->registry().UpdateQueue(made.id, made.version, UnusualAttributes(), {}, Soon()).ok());
   const absl::Status late =
-      this->registry().UpdateQueue(made.id, made.version, QueueAttributes(), Soon()).status();
+      this->registry().UpdateQueue(made.id, made.version, QueueAttributes(), {}, Soon()).status();
   EXPECT_TRUE(absl::IsAborted(late)) << late;
   EXPECT_EQ(this->registry().ListQueues(Soon()).value()[0].attributes, UnusualAttributes());
 }
 
 TYPED_TEST(RegistryConformance, UpdateAndDeleteOfNoQueueAreNotFound) {
-  EXPECT_EQ(ReasonOf(this->registry().UpdateQueue(core::QueueId(99), 1, {}, Soon()).status()),
+  EXPECT_EQ(ReasonOf(this->registry().UpdateQueue(core::QueueId(99), 1, {}, {}, Soon()).status()),
             ErrorReason::kQueueDoesNotExist);
   EXPECT_EQ(ReasonOf(this->registry().DeleteQueue(core::QueueId(99), Soon())),
             ErrorReason::kQueueDoesNotExist);
@@ -198,11 +233,11 @@ TYPED_TEST(RegistryConformance, VersionRisesWithEveryChangeAndOnlyThen) {
   const QueueRecord made = this->Create("jobs");
   const int64_t created = this->Version();
   EXPECT_GT(created, start);
-  EXPECT_FALSE(this->registry().CreateQueue({.name = this->Name("jobs"), .shard = kShard}, Soon()).ok());
-  EXPECT_FALSE(this->registry().UpdateQueue(made.id, 77, {}, Soon()).ok());
+  EXPECT_FALSE(this->registry().CreateQueue({.name = this->Name("jobs"), .shards = {kShard}}, Soon()).ok());
+  EXPECT_FALSE(this->registry().UpdateQueue(made.id, 77, {}, {}, Soon()).ok());
   EXPECT_THAT(this->Names(), ElementsAre("jobs"));
   EXPECT_EQ(this->Version(), created);
-  ASSERT_TRUE(this->registry().UpdateQueue(made.id, made.version, {}, Soon()).ok());
+  ASSERT_TRUE(this->registry().UpdateQueue(made.id, made.version, {}, {}, Soon()).ok());
   const int64_t updated = this->Version();
   EXPECT_GT(updated, created);
   ASSERT_TRUE(this->registry().DeleteQueue(made.id, Soon()).ok());

@@ -54,9 +54,9 @@ TEST_F(StoreFaults, SegmentThatWasStartedButFailedIsTheActiveOneAfterOpen) {
 TEST_F(StoreFaults, QueueThatWasCreatedButFailedExistsAtTheRetry) {
   faults().ScriptCalls(FaultPoint::kRegistry, {CallFault::kDoneButFailed});
   const QueueName name{"000000000000", "us-east-1", "jobs"};
-  EXPECT_EQ(ReasonOf(registry().CreateQueue({.name = name, .shard = kShard}, Soon()).status()),
+  EXPECT_EQ(ReasonOf(registry().CreateQueue({.name = name, .shards = {kShard}}, Soon()).status()),
             ErrorReason::kStoreUnavailable);
-  EXPECT_EQ(ReasonOf(registry().CreateQueue({.name = name, .shard = kShard}, Soon()).status()),
+  EXPECT_EQ(ReasonOf(registry().CreateQueue({.name = name, .shards = {kShard}}, Soon()).status()),
             ErrorReason::kQueueAlreadyExists);
   EXPECT_EQ(registry().ListQueues(Soon()).value().size(), 1u);
 }

@@ -161,9 +161,10 @@ absl::StatusOr<QueueRecord> FaultyRegistryStore::CreateQueue(const NewQueue& que
 absl::StatusOr<QueueRecord> FaultyRegistryStore::UpdateQueue(core::QueueId id,
                                                              int64_t expected_version,
                                                              const QueueAttributes& attributes,
+                                                             absl::Span<const core::ShardId> added,
                                                              absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kRegistry, kRegistryStream),
-             [&] { return inner_.UpdateQueue(id, expected_version, attributes, deadline); });
+             [&] { return inner_.UpdateQueue(id, expected_version, attributes, added, deadline); });
 }
 
 absl::StatusOr<QueueRecord> FaultyRegistryStore::SetTags(core::QueueId id, int64_t expected_version,

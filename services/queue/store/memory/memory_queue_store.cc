@@ -9,6 +9,18 @@
 
 namespace weir::queue::store {
 
+namespace {
+
+// `last` is the newest partition of all queues.
+void AddPartitions(absl::Span<const core::ShardId> shards, core::PartitionId& last, QueueRecord& record) {
+  for (const core::ShardId shard : shards) {
+    last = last.Next();
+    record.partitions.push_back({shard, last, record.id});
+  }
+}
+
+}  // namespace
+
 MemoryQueueStore::MemoryQueueStore(const Clock& clock)
     : db_(std::make_shared<MemoryDatabase>(clock)) {}
 
@@ -22,7 +34,9 @@ absl::StatusOr<int> MemoryQueueStore::EnsureShards(int shard_count, absl::Time) 
 
 absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const NewQueue& queue, absl::Time) {
   MutexLock lock(&db_->mu);
-  if (!db_->HasShard(queue.shard)) return NoSuchShardError(queue.shard);
+  for (const core::ShardId shard : queue.shards) {
+    if (!db_->HasShard(shard)) return NoSuchShardError(shard);
+  }
   for (const auto& [id, other] : db_->queues) {
     if (other.name == queue.name) return QueueExistsError(queue.name);
   }
@@ -31,7 +45,6 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const NewQueue& queue,
     return NameRestsError(queue.name);
   }
   db_->last_queue = db_->last_queue.Next();
-  db_->last_partition = db_->last_partition.Next();
   const absl::Time now = db_->Now();
   QueueRecord record{.id = db_->last_queue,
                      .name = queue.name,
@@ -40,7 +53,8 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const NewQueue& queue,
                      .created_at = now,
                      .updated_at = now,
                      .version = 1,
-                     .partitions = {{queue.shard, db_->last_partition, db_->last_queue}}};
+                     .created_partitions = static_cast<int32_t>(queue.shards.size())};
+  AddPartitions(queue.shards, db_->last_partition, record);
   db_->queues.emplace(record.id, record);
   ++db_->version;
   return record;
@@ -48,13 +62,18 @@ absl::StatusOr<QueueRecord> MemoryQueueStore::CreateQueue(const NewQueue& queue,
 
 absl::StatusOr<QueueRecord> MemoryQueueStore::UpdateQueue(core::QueueId id, int64_t expected_version,
                                                           const QueueAttributes& attributes,
+                                                          absl::Span<const core::ShardId> added,
                                                           absl::Time) {
   MutexLock lock(&db_->mu);
   const auto it = db_->queues.find(id);
   if (it == db_->queues.end()) return NoSuchQueueError(id);
   QueueRecord& record = it->second;
   if (record.version != expected_version) return QueueChangedError(id);
+  for (const core::ShardId shard : added) {
+    if (!db_->HasShard(shard)) return NoSuchShardError(shard);
+  }
   record.attributes = attributes;
+  AddPartitions(added, db_->last_partition, record);
   record.updated_at = db_->Now();
   ++record.version;
   ++db_->version;

@@ -31,6 +31,7 @@ class MemoryQueueStore final : public RegistryStore,
   absl::StatusOr<QueueRecord> CreateQueue(const NewQueue& queue, absl::Time deadline) override;
   absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
                                           const QueueAttributes& attributes,
+                                          absl::Span<const core::ShardId> added,
                                           absl::Time deadline) override;
   absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version, const Tags& tags,
                                       absl::Time deadline) override;

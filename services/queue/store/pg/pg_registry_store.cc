@@ -7,6 +7,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
 #include "services/queue/store/pg/pg_stores.h"
 #include "services/queue/store/pg/shard_schema.h"
@@ -25,12 +26,14 @@ constexpr char kSelectQueues[] =
     " (extract(epoch FROM q.created_at) * 1000000)::bigint,"
     " (extract(epoch FROM q.updated_at) * 1000000)::bigint, q.version, q.fifo,"
     " q.content_based_deduplication, q.deduplication_scope, q.fifo_throughput_limit,"
-    " q.partition_count, q.tag_keys, q.tag_values, p.partition_id, p.shard"
+    " q.partition_count, q.tag_keys, q.tag_values, q.created_partition_count, p.partition_id,"
+    " p.shard"
     " FROM queue.queues q JOIN queue.partitions p USING (queue_id)";
 constexpr int kFifoColumn = 16;
 constexpr int kTagColumn = 21;
-constexpr int kPartitionColumn = 23;
-constexpr int kShardColumn = 24;
+constexpr int kCreatedColumn = 23;
+constexpr int kPartitionColumn = 24;
+constexpr int kShardColumn = 25;
 
 // PostgreSQL's text form of an array.
 std::string ArrayLiteral(const std::vector<std::string>& values) {
@@ -113,6 +116,7 @@ QueueRecord RecordOf(const pqxx::row& row) {
       static_cast<FifoThroughputLimit>(row[kFifoColumn + 3].as<int16_t>());
   attributes.partitions = row[kFifoColumn + 4].as<int32_t>();
   record.tags = TagsOf(row[kTagColumn], row[kTagColumn + 1]);
+  record.created_partitions = row[kCreatedColumn].as<int32_t>();
   return record;
 }
 
@@ -202,17 +206,42 @@ std::optional<core::QueueId> InsertQueue(pqxx::work& tx, const NewQueue& queue) 
       " retention_s, receive_wait_time_s, maximum_message_bytes, dead_letter_queue_arn,"
       " max_receive_count, redrive_permission, redrive_source_arns, fifo,"
       " content_based_deduplication, deduplication_scope, fifo_throughput_limit, partition_count,"
-      " tag_keys, tag_values, created_at, updated_at, version)"
+      " created_partition_count, tag_keys, tag_values, created_at, updated_at, version)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-      " now(), now(), 1) ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
+      " $20, now(), now(), 1) ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
       queue.name.account, queue.name.region, queue.name.name, a.visibility_timeout_s, a.delay_s,
       a.retention_s, a.receive_wait_time_s, a.maximum_message_bytes,
       a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
       a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
       a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
-      a.partition_count, tags.keys, tags.values);
+      a.partition_count, static_cast<int>(queue.shards.size()), tags.keys, tags.values);
   if (made.empty()) return std::nullopt;
   return core::QueueId(made[0][0].as<int64_t>());
+}
+
+// The numbers of the shards as an array.
+std::string ShardsLiteral(absl::Span<const core::ShardId> shards) {
+  return absl::StrCat("{", absl::StrJoin(shards, ",",
+                                         [](std::string* out, core::ShardId shard) {
+                                           absl::StrAppend(out, shard.value());
+                                         }),
+                      "}");
+}
+
+// Partitions of the queue on `shards`, behind those that it has.
+absl::Status AddPartitions(pqxx::work& tx, core::QueueId id, absl::Span<const core::ShardId> shards) {
+  if (shards.empty()) return absl::OkStatus();
+  const std::string literal = ShardsLiteral(shards);
+  const pqxx::result unknown = tx.exec_params(
+      "SELECT s FROM unnest($1::int[]) s WHERE NOT EXISTS (SELECT FROM queue.shards WHERE shard = s) LIMIT 1",
+      literal);
+  if (!unknown.empty()) return NoSuchShardError(core::ShardId(unknown[0][0].as<int32_t>()));
+  tx.exec_params(
+      "INSERT INTO queue.partitions (queue_id, number, shard)"
+      " SELECT $1, have.n + s.i - 1, s.shard FROM unnest($2::int[]) WITH ORDINALITY s (shard, i),"
+      " (SELECT count(*) AS n FROM queue.partitions WHERE queue_id = $1) have ORDER BY s.i",
+      id.value(), literal);
+  return absl::OkStatus();
 }
 
 class PgRegistryStore final : public RegistryStore {
@@ -246,15 +275,11 @@ class PgRegistryStore final : public RegistryStore {
     std::optional<QueueRecord> record;
     WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
       RaiseVersion(tx);
-      const bool exists =
-          !tx.exec_params("SELECT 1 FROM queue.shards WHERE shard = $1", queue.shard.value()).empty();
-      if (!exists) return NoSuchShardError(queue.shard);
       const std::optional<core::QueueId> id = InsertQueue(tx, queue);
       if (!id.has_value()) return QueueExistsError(queue.name);
       // Asked last: a queue that exists is told as such.
       if (NameRests(tx, queue.name, queue.name_rest)) return NameRestsError(queue.name);
-      tx.exec_params("INSERT INTO queue.partitions (queue_id, number, shard) VALUES ($1, 0, $2)",
-                     id->value(), queue.shard.value());
+      WEIR_RETURN_IF_ERROR(AddPartitions(tx, *id, queue.shards));
       record = FindQueue(tx, *id);
       return absl::OkStatus();
     }));
@@ -263,6 +288,7 @@ class PgRegistryStore final : public RegistryStore {
 
   absl::StatusOr<QueueRecord> UpdateQueue(core::QueueId id, int64_t expected_version,
                                           const QueueAttributes& attributes,
+                                          absl::Span<const core::ShardId> added,
                                           absl::Time deadline) override {
     const AttributeParams a(attributes);
     return Change(id, expected_version, deadline, [&](pqxx::work& tx) {
@@ -278,6 +304,7 @@ class PgRegistryStore final : public RegistryStore {
           a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
           a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
           a.partition_count);
+      return AddPartitions(tx, id, added);
     });
   }
 
@@ -289,6 +316,7 @@ class PgRegistryStore final : public RegistryStore {
           "UPDATE queue.queues SET tag_keys = $2, tag_values = $3, version = version + 1"
           " WHERE queue_id = $1",
           id.value(), params.keys, params.values);
+      return absl::OkStatus();
     });
   }
 
@@ -351,14 +379,14 @@ class PgRegistryStore final : public RegistryStore {
  private:
   // Runs `change` on the queue if it is of the expected version.
   absl::StatusOr<QueueRecord> Change(core::QueueId id, int64_t expected_version, absl::Time deadline,
-                                     absl::FunctionRef<void(pqxx::work&)> change) {
+                                     absl::FunctionRef<absl::Status(pqxx::work&)> change) {
     std::optional<QueueRecord> record;
     WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
       RaiseVersion(tx);
       record = FindQueue(tx, id);
       if (!record.has_value()) return NoSuchQueueError(id);
       if (record->version != expected_version) return QueueChangedError(id);
-      change(tx);
+      WEIR_RETURN_IF_ERROR(change(tx));
       record = FindQueue(tx, id);
       return absl::OkStatus();
     }));
