@@ -54,9 +54,13 @@ absl::StatusOr<core::Send::Message> PrepareMessage(const v1::OutgoingMessage& me
 // counts the messages of the command.
 void FillPlace(const core::SendReply& reply, size_t i, v1::SentMessage& sent);
 
-// Shared by the calls that take receipt handles: the receipt, if the handle is one of `queue`.
-absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
-                                                 const engine::QueueInfo& queue);
+// Shared by the calls that take receipt handles: the receipt and where it is from, if the handle is one of `queue`.
+struct LocatedReceipt {
+  core::PartitionAddress address;
+  core::Receipt receipt;
+};
+absl::StatusOr<LocatedReceipt> CheckReceiptHandle(absl::string_view handle,
+                                                  const engine::QueueInfo& queue);
 
 // What one entry's outcome is on the wire.
 void FillFailure(absl::string_view id, const absl::Status& status, v1::BatchFailure& failure);

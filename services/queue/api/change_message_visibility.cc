@@ -17,12 +17,13 @@ class ChangeMessageVisibilityCall final : public grpcx::UnaryCall {
  private:
   absl::Status Submit(Context& context, const v1::ChangeMessageVisibilityRequest& request) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
-    core::ChangeVisibility::Entry entry;
-    WEIR_ASSIGN_OR_RETURN(entry.receipt, CheckReceiptHandle(request.receipt_handle(), *queue));
+    WEIR_ASSIGN_OR_RETURN(const LocatedReceipt located,
+                          CheckReceiptHandle(request.receipt_handle(), *queue));
+    core::ChangeVisibility::Entry entry{.receipt = located.receipt};
     WEIR_ASSIGN_OR_RETURN(entry.timeout, CheckNewVisibility(request.has_visibility_timeout(),
                                                             request.visibility_timeout()));
-    return context.engine.shard(queue->address.shard)
-        .Submit(core::ChangeVisibility{queue->address.partition, {entry}},
+    return context.engine.shard(located.address.shard)
+        .Submit(core::ChangeVisibility{located.address.partition, {entry}},
                 [this](core::Reply reply) {
                   const auto outcomes =
                       TakeReply<core::ChangeVisibilityReply>(std::move(reply));

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "services/queue/api/calls.h"
+#include "services/queue/api/partitions.h"
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
@@ -20,58 +21,64 @@ class ChangeMessageVisibilityBatchCall final : public grpcx::UnaryCall {
   }
 
  private:
+  using Parts = BatchParts<core::ChangeVisibility>;
+
   absl::Status Submit(Context& context, const v1::ChangeMessageVisibilityBatchRequest& request) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
     WEIR_RETURN_IF_ERROR(CheckBatch(request.entries()));
-    core::ChangeVisibility command{.partition = queue->address.partition};
+    Parts parts;
     for (const auto& entry : request.entries()) {
-      const auto checked = CheckEntry(entry, *queue);
-      if (checked.ok()) {
-        command.entries.push_back(*checked);
+      const absl::Status added = AddEntry(entry, *queue, parts);
+      if (added.ok()) {
         ids_.push_back(entry.id());
       } else {
-        FillFailure(entry.id(), checked.status(), *response_.add_failed());
+        FillFailure(entry.id(), added, *response_.add_failed());
       }
     }
-    if (command.entries.empty()) {
+    if (parts.empty()) {
       Finish(absl::OkStatus());
       return absl::OkStatus();
     }
-    return context.engine.shard(queue->address.shard)
-        .Submit(std::move(command),
-                [this](core::Reply reply) {
-                  OnReply(std::move(reply));
-                  return true;
-                })
-        .status();
+    auto commands = parts.TakeCommands();
+    SubmitAll(context.engine, std::move(commands),
+              [this, parts = std::move(parts)](std::vector<core::Reply> replies) {
+                OnReplies(parts, std::move(replies));
+              });
+    return absl::OkStatus();
   }
 
-  static absl::StatusOr<core::ChangeVisibility::Entry> CheckEntry(
-      const v1::ChangeMessageVisibilityBatchEntry& entry, const engine::QueueInfo& queue) {
-    core::ChangeVisibility::Entry checked;
-    WEIR_ASSIGN_OR_RETURN(checked.receipt, CheckReceiptHandle(entry.receipt_handle(), queue));
-    WEIR_ASSIGN_OR_RETURN(checked.timeout, CheckNewVisibility(entry.has_visibility_timeout(),
-                                                              entry.visibility_timeout()));
-    return checked;
+  absl::Status AddEntry(const v1::ChangeMessageVisibilityBatchEntry& entry,
+                        const engine::QueueInfo& queue, Parts& parts) const {
+    WEIR_ASSIGN_OR_RETURN(const LocatedReceipt located,
+                          CheckReceiptHandle(entry.receipt_handle(), queue));
+    WEIR_ASSIGN_OR_RETURN(const absl::Duration timeout,
+                          CheckNewVisibility(entry.has_visibility_timeout(),
+                                             entry.visibility_timeout()));
+    parts.PartFor(located.address, ids_.size()).entries.push_back({located.receipt, timeout});
+    return absl::OkStatus();
   }
 
-  void OnReply(core::Reply reply) {
-    const auto changed = TakeReply<core::ChangeVisibilityReply>(std::move(reply));
-    if (changed.ok()) {
-      for (size_t i = 0; i < ids_.size(); ++i) {
-        const absl::Status status = VisibilityError(changed->outcomes[i]);
-        if (status.ok()) {
-          response_.add_successful()->set_id(ids_[i]);
-        } else {
-          FillFailure(ids_[i], status, *response_.add_failed());
-        }
+  void OnReplies(const Parts& parts, std::vector<core::Reply> replies) {
+    std::vector<absl::Status> outcomes(ids_.size());
+    const absl::Status status = parts.Distribute<core::ChangeVisibilityReply>(
+        std::move(replies), [&](const std::vector<size_t>& entries,
+                                const absl::StatusOr<core::ChangeVisibilityReply>& reply) {
+          for (size_t i = 0; i < entries.size(); ++i) {
+            outcomes[entries[i]] = reply.ok() ? VisibilityError(reply->outcomes[i]) : reply.status();
+          }
+        });
+    for (size_t i = 0; status.ok() && i < ids_.size(); ++i) {
+      if (outcomes[i].ok()) {
+        response_.add_successful()->set_id(ids_[i]);
+      } else {
+        FillFailure(ids_[i], outcomes[i], *response_.add_failed());
       }
     }
-    Finish(changed.status());
+    Finish(status);
   }
 
   v1::ChangeMessageVisibilityBatchResponse& response_;
-  std::vector<std::string> ids_;  // of the entries that went to the shard
+  std::vector<std::string> ids_;  // of the entries that went to the shards
 };
 
 }  // namespace

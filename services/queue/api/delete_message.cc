@@ -19,10 +19,10 @@ class DeleteMessageCall final : public grpcx::UnaryCall {
  private:
   absl::Status Submit(Context& context, const v1::DeleteMessageRequest& request) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
-    WEIR_ASSIGN_OR_RETURN(const core::Receipt receipt,
+    WEIR_ASSIGN_OR_RETURN(const LocatedReceipt located,
                           CheckReceiptHandle(request.receipt_handle(), *queue));
-    return context.engine.shard(queue->address.shard)
-        .Submit(core::Delete{queue->address.partition, {receipt}},
+    return context.engine.shard(located.address.shard)
+        .Submit(core::Delete{located.address.partition, {located.receipt}},
                 [this, &request](core::Reply reply) {
                   const auto deleted = TakeReply<core::DeleteReply>(std::move(reply));
                   Finish(deleted.ok() ? DeleteError(deleted->outcomes.front(), request.receipt_handle())
@@ -35,20 +35,20 @@ class DeleteMessageCall final : public grpcx::UnaryCall {
 
 }  // namespace
 
-absl::StatusOr<core::Receipt> CheckReceiptHandle(absl::string_view handle,
-                                                 const engine::QueueInfo& queue) {
+absl::StatusOr<LocatedReceipt> CheckReceiptHandle(absl::string_view handle,
+                                                  const engine::QueueInfo& queue) {
   if (handle.empty()) return MissingParameter("receipt_handle");
   const std::optional<ReceiptHandle> parsed = ParseReceiptHandle(handle);
-  if (!parsed.has_value() || parsed->partition != queue.address.partition) {
-    return MakeError(
-        ErrorReason::kReceiptHandleInvalid,
-        absl::StrCat("The input receipt handle \"", handle,
-                     "\" is not a valid receipt handle",
-                     parsed.has_value() ? absl::StrCat(" of queue ", queue.record.name.name) : "",
-                     "."),
-        {{"field", "receipt_handle"}});
+  if (parsed.has_value()) {
+    for (const core::PartitionAddress& address : queue.record.partitions) {
+      if (address.partition == parsed->partition) return LocatedReceipt{address, parsed->receipt};
+    }
   }
-  return parsed->receipt;
+  return MakeError(
+      ErrorReason::kReceiptHandleInvalid,
+      absl::StrCat("The input receipt handle \"", handle, "\" is not a valid receipt handle",
+                   parsed.has_value() ? absl::StrCat(" of queue ", queue.record.name.name) : "", "."),
+      {{"field", "receipt_handle"}});
 }
 
 absl::Status DeleteError(core::DeleteOutcome outcome, absl::string_view handle) {

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "services/queue/api/calls.h"
+#include "services/queue/api/partitions.h"
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
@@ -21,45 +22,52 @@ class DeleteMessageBatchCall final : public grpcx::UnaryCall {
   absl::Status Submit(Context& context, const v1::DeleteMessageBatchRequest& request) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
     WEIR_RETURN_IF_ERROR(CheckBatch(request.entries()));
-    core::Delete command{.partition = queue->address.partition};
+    BatchParts<core::Delete> parts;
     for (const v1::DeleteMessageBatchEntry& entry : request.entries()) {
-      const absl::StatusOr<core::Receipt> receipt =
+      const absl::StatusOr<LocatedReceipt> located =
           CheckReceiptHandle(entry.receipt_handle(), *queue);
-      if (!receipt.ok()) {
-        FillFailure(entry.id(), receipt.status(), *response_.add_failed());
+      if (!located.ok()) {
+        FillFailure(entry.id(), located.status(), *response_.add_failed());
         continue;
       }
-      command.receipts.push_back(*receipt);
+      parts.PartFor(located->address, entries_.size()).receipts.push_back(located->receipt);
       entries_.push_back(&entry);
     }
-    if (command.receipts.empty()) {
+    if (parts.empty()) {
       Finish(absl::OkStatus());
       return absl::OkStatus();
     }
-    return context.engine.shard(queue->address.shard)
-        .Submit(std::move(command),
-                [this](core::Reply reply) {
-                  OnReply(std::move(reply));
-                  return true;
-                })
-        .status();
+    auto commands = parts.TakeCommands();
+    SubmitAll(context.engine, std::move(commands),
+              [this, parts = std::move(parts)](std::vector<core::Reply> replies) {
+                OnReplies(parts, std::move(replies));
+              });
+    return absl::OkStatus();
   }
 
-  void OnReply(core::Reply reply) {
-    const auto deleted = TakeReply<core::DeleteReply>(std::move(reply));
-    for (size_t i = 0; deleted.ok() && i < entries_.size(); ++i) {
-      const absl::Status status = DeleteError(deleted->outcomes[i], entries_[i]->receipt_handle());
-      if (status.ok()) {
+  void OnReplies(const BatchParts<core::Delete>& parts, std::vector<core::Reply> replies) {
+    std::vector<absl::Status> outcomes(entries_.size());
+    const absl::Status status = parts.Distribute<core::DeleteReply>(
+        std::move(replies),
+        [&](const std::vector<size_t>& entries, const absl::StatusOr<core::DeleteReply>& reply) {
+          for (size_t i = 0; i < entries.size(); ++i) {
+            const size_t entry = entries[i];
+            outcomes[entry] = reply.ok() ? DeleteError(reply->outcomes[i], entries_[entry]->receipt_handle())
+                                         : reply.status();
+          }
+        });
+    for (size_t i = 0; status.ok() && i < entries_.size(); ++i) {
+      if (outcomes[i].ok()) {
         response_.add_successful()->set_id(entries_[i]->id());
       } else {
-        FillFailure(entries_[i]->id(), status, *response_.add_failed());
+        FillFailure(entries_[i]->id(), outcomes[i], *response_.add_failed());
       }
     }
-    Finish(deleted.status());
+    Finish(status);
   }
 
   v1::DeleteMessageBatchResponse& response_;
-  std::vector<const v1::DeleteMessageBatchEntry*> entries_;  // those that went to the shard
+  std::vector<const v1::DeleteMessageBatchEntry*> entries_;  // those that went to the shards
 };
 
 }  // namespace

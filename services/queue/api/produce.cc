@@ -3,8 +3,11 @@
 // The messages of a request are a batch: one Send, one commit. Batches are answered in the order of the requests, whatever the order
 // in which their sends end, and all that can be answered travel in one response.
 //
-// Flow control: no further request is read while too much is unanswered. The same holds while the shard has no room: a batch that it
-// refuses for that waits and is tried again, and those behind it are not read.
+// Where the queue has several partitions, those of a standard queue take the batches in turn. A FIFO queue's batch falls into parts, a
+// Send for each partition that has groups of its messages.
+//
+// Flow control: no further request is read while too much is unanswered. The same holds while a shard has no room: a part that it
+// refuses for that waits and is tried again, and the batches behind it are not read.
 #include <grpcpp/alarm.h>
 
 #include <deque>
@@ -13,11 +16,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/grpcx/stream_call.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/message_codec.h"
+#include "services/queue/api/partitions.h"
 #include "services/queue/api/stream_queue.h"
 
 namespace weir::queue::api {
@@ -36,6 +41,17 @@ constexpr absl::Duration kOverloadedPause = absl::Milliseconds(5);
 struct Outgoing {
   core::Send::Message message;  // without content: refused
   absl::Status refused;
+  // Its place: in the parts of the batch, and in the Send of that part.
+  size_t part = 0;
+  size_t place = 0;
+};
+
+// What of a batch goes to one partition.
+struct Part {
+  core::PartitionAddress address;
+  size_t messages = 0;
+  absl::StatusOr<core::SendReply> reply;
+  std::unique_ptr<grpc::Alarm> pause;  // while it waits for room
 };
 
 struct Batch {
@@ -43,8 +59,8 @@ struct Batch {
   std::vector<v1::SentMessage> digests;  // one for each message, if asked for; else none
   size_t bytes = 0;
   engine::QueueInfoPtr queue;
-  bool ended = false;  // `reply` says how
-  absl::StatusOr<core::SendReply> reply;
+  std::vector<Part> parts;
+  size_t open_parts = 0;  // without a reply
 };
 
 class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::ProduceResponse> {
@@ -64,9 +80,15 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
       unanswered_ += batch->messages.size();
       unanswered_bytes_ += batch->bytes;
       batches_.push_back(std::move(batch));
-      BeginOperation();
+      // One for the batch as such, so that it is there until all parts are sent.
+      for (size_t i = 0; i < accepted->parts.size() + 1; ++i) BeginOperation();
+      accepted->open_parts = accepted->parts.size() + 1;
     }
-    SendBatch(*accepted);
+    for (Part& part : accepted->parts) {
+      metrics().Carried(part.messages);
+      SendPart(*accepted, part);
+    }
+    Settle([accepted]() { --accepted->open_parts; });
   }
 
   absl::Status Prepare(v1::ProduceRequest& request, Batch& batch) {
@@ -89,7 +111,29 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
         batch.messages[i].refused = message.status();
       }
     }
+    Divide(batch);
     return absl::OkStatus();
+  }
+
+  // Says which partition each message goes to.
+  void Divide(Batch& batch) {
+    const auto& partitions = batch.queue->record.partitions;
+    const bool fifo = batch.queue->config->fifo;
+    const size_t whole = fifo ? 0 : PartitionForSend(context_.engine, *batch.queue, "");
+    constexpr size_t kNone = static_cast<size_t>(-1);
+    std::vector<size_t> part_of(partitions.size(), kNone);
+    for (Outgoing& outgoing : batch.messages) {
+      if (outgoing.message.content == nullptr) continue;
+      const size_t partition =
+          fifo ? PartitionForSend(context_.engine, *batch.queue, outgoing.message.content->message_group_id)
+               : whole;
+      if (part_of[partition] == kNone) {
+        part_of[partition] = batch.parts.size();
+        batch.parts.push_back(Part{.address = partitions[partition]});
+      }
+      outgoing.part = part_of[partition];
+      outgoing.place = batch.parts[outgoing.part].messages++;
+    }
   }
 
   static absl::Status CheckSize(const v1::ProduceRequest& request, Batch& batch) {
@@ -106,49 +150,50 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
                                   " bytes. You have sent ", batch.bytes, " bytes."));
   }
 
-  // Ends the operation of the batch, at once or later.
-  void SendBatch(Batch& batch) {
-    core::Send send{.partition = batch.queue->address.partition, .config = batch.queue->config};
-    send.messages.reserve(batch.messages.size());
+  // Ends the operation of the part, at once or later.
+  void SendPart(Batch& batch, Part& part) {
+    const auto number = static_cast<size_t>(&part - batch.parts.data());
+    core::Send send{.partition = part.address.partition, .config = batch.queue->config};
+    send.messages.reserve(part.messages);
     for (const Outgoing& outgoing : batch.messages) {
-      if (outgoing.message.content != nullptr) send.messages.push_back(outgoing.message);
+      if (outgoing.message.content != nullptr && outgoing.part == number) send.messages.push_back(outgoing.message);
     }
-    if (send.messages.empty()) return EndBatch(batch, core::SendReply());
-    metrics().Carried(send.messages.size());
     const absl::Status submitted =
-        context_.engine.shard(batch.queue->address.shard)
+        context_.engine.shard(part.address.shard)
             .Submit(std::move(send),
-                    [this, &batch](core::Reply reply) {
-                      EndBatch(batch, TakeReply<core::SendReply>(std::move(reply)));
+                    [this, &batch, &part](core::Reply reply) {
+                      EndPart(batch, part, TakeReply<core::SendReply>(std::move(reply)));
                       return true;
                     })
             .status();
     if (submitted.ok()) return;
-    if (ReasonOf(submitted) == ErrorReason::kOverloaded && TryAgainLater(batch)) return;
-    EndBatch(batch, submitted);
+    if (ReasonOf(submitted) == ErrorReason::kOverloaded && TryAgainLater(batch, part)) return;
+    EndPart(batch, part, submitted);
   }
 
-  // The batch waits, and nothing is read behind it. False: the stream ends.
-  bool TryAgainLater(Batch& batch) {
+  // The part waits, and nothing is read behind it. False: the stream ends.
+  bool TryAgainLater(Batch& batch, Part& part) {
     MutexLock lock(&mu_);
     if (ending()) return false;
+    if (part.pause == nullptr) paused_.insert(&part);
     ++pauses_;
     BeginOperation();
     // A new one each time, since this may run in a callback of the old one.
-    pause_ = std::make_unique<grpc::Alarm>();
-    pause_->Set(absl::ToChronoTime(absl::Now() + kOverloadedPause), [this, &batch](bool) {
-      SendBatch(batch);
+    part.pause = std::make_unique<grpc::Alarm>();
+    part.pause->Set(absl::ToChronoTime(absl::Now() + kOverloadedPause), [this, &batch, &part](bool) {
+      SendPart(batch, part);
       // Only now, so that no later batch gets in front.
       Settle([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { --pauses_; });
     });
     return true;
   }
 
-  void EndBatch(Batch& batch, absl::StatusOr<core::SendReply> reply) {
+  void EndPart(Batch& batch, Part& part, absl::StatusOr<core::SendReply> reply) {
     Settle([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-      batch.ended = true;
-      batch.reply = std::move(reply);
-      if (EndsStream(batch.reply.status())) EndLocked(batch.reply.status());
+      paused_.erase(&part);
+      part.reply = std::move(reply);
+      if (EndsStream(part.reply.status())) EndLocked(part.reply.status());
+      --batch.open_parts;
     });
   }
 
@@ -163,13 +208,13 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
   }
 
   void OnEnding() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (pause_ != nullptr) pause_->Cancel();
+    for (Part* part : paused_) part->pause->Cancel();
   }
 
   bool TakeAnswers() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     answering_.clear();
     size_t messages = 0;
-    while (!batches_.empty() && batches_.front()->ended && messages < kResponseMessages) {
+    while (!batches_.empty() && batches_.front()->open_parts == 0 && messages < kResponseMessages) {
       messages += batches_.front()->messages.size();
       unanswered_bytes_ -= batches_.front()->bytes;
       answering_.push_back(std::move(batches_.front()));
@@ -189,20 +234,22 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
   }
 
   static void EncodeBatch(Batch& batch, v1::ProduceResponse& response) {
-    size_t sent_before = 0;
     for (size_t i = 0; i < batch.messages.size(); ++i) {
       const Outgoing& outgoing = batch.messages[i];
       v1::ProduceResult& result = *response.add_results();
-      const absl::Status& status = outgoing.refused.ok() ? batch.reply.status() : outgoing.refused;
-      if (!status.ok()) {
-        FillStreamFailure(status, *result.mutable_failure());
+      if (!outgoing.refused.ok()) {
+        FillStreamFailure(outgoing.refused, *result.mutable_failure());
+        continue;
+      }
+      const absl::StatusOr<core::SendReply>& reply = batch.parts[outgoing.part].reply;
+      if (!reply.ok()) {
+        FillStreamFailure(reply.status(), *result.mutable_failure());
         continue;
       }
       v1::SentMessage& sent = *result.mutable_sent();
       if (!batch.digests.empty()) sent.Swap(&batch.digests[i]);
       sent.set_message_id(outgoing.message.content->message_id);
-      if (batch.queue->config->fifo) FillPlace(*batch.reply, sent_before, sent);
-      ++sent_before;
+      if (batch.queue->config->fifo) FillPlace(*reply, outgoing.place, sent);
     }
   }
 
@@ -214,8 +261,8 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
   std::deque<std::unique_ptr<Batch>> batches_ ABSL_GUARDED_BY(mu_);  // not answered, oldest first
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;                       // messages in them
   size_t unanswered_bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  int pauses_ ABSL_GUARDED_BY(mu_) = 0;  // of a batch that waits for room; one that begins anew counts before the old one ends
-  std::unique_ptr<grpc::Alarm> pause_ ABSL_GUARDED_BY(mu_);
+  int pauses_ ABSL_GUARDED_BY(mu_) = 0;  // of parts that wait for room; one that begins anew counts before the old one ends
+  absl::flat_hash_set<Part*> paused_ ABSL_GUARDED_BY(mu_);
 
   // Touched by whoever writes.
   std::vector<std::unique_ptr<Batch>> answering_;

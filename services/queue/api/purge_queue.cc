@@ -3,12 +3,32 @@
 #include "libs/base/mutex.h"
 #include "libs/observe/log.h"
 #include "services/queue/api/calls.h"
+#include "services/queue/api/partitions.h"
 
 namespace weir::queue::api {
 namespace {
 
 // Also when the call's own time is over.
 constexpr absl::Duration kForgetTimeout = absl::Seconds(2);
+
+// Purges all partitions; `done` is told how many messages were removed, or the error of one that was not purged.
+void PurgePartitions(Context& context, const engine::QueueInfo& queue,
+                     absl::AnyInvocable<void(absl::StatusOr<int64_t>)> done) {
+  std::vector<AddressedCommand> commands;
+  for (const core::PartitionAddress& address : queue.record.partitions) {
+    commands.emplace_back(address.shard, core::Purge{address.partition});
+  }
+  SubmitAll(context.engine, std::move(commands),
+            [done = std::move(done)](std::vector<core::Reply> replies) mutable {
+              int64_t removed = 0;
+              for (core::Reply& reply : replies) {
+                const auto purged = TakeReply<core::PurgeReply>(std::move(reply));
+                if (!purged.ok()) return done(purged.status());
+                removed += purged->removed;
+              }
+              done(removed);
+            });
+}
 
 class PurgeQueueCall final : public grpcx::UnaryCall {
  public:
@@ -24,15 +44,11 @@ class PurgeQueueCall final : public grpcx::UnaryCall {
   absl::Status Submit(Context& context, const v1::PurgeQueueRequest& request,
                       v1::PurgeQueueResponse& response) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
-    return context.engine.shard(queue->address.shard)
-        .Submit(core::Purge{queue->address.partition},
-                [this, &response](core::Reply reply) {
-                  const auto purged = TakeReply<core::PurgeReply>(std::move(reply));
-                  if (purged.ok()) response.set_removed_messages(purged->removed);
-                  Finish(purged.status());
-                  return true;
-                })
-        .status();
+    PurgePartitions(context, *queue, [this, &response](absl::StatusOr<int64_t> removed) {
+      if (removed.ok()) response.set_removed_messages(*removed);
+      Finish(removed.status());
+    });
+    return absl::OkStatus();
   }
 };
 
@@ -44,20 +60,10 @@ absl::StatusOr<int64_t> PurgeAndWait(Context& context, const engine::QueueInfo& 
     absl::StatusOr<int64_t> removed = int64_t{0};
   };
   auto outcome = std::make_shared<Outcome>();  // the reply may come after the deadline
-  WEIR_RETURN_IF_ERROR(context.engine.shard(queue.address.shard)
-                           .Submit(core::Purge{queue.address.partition},
-                                   [outcome](core::Reply reply) {
-                                     const auto purged =
-                                         TakeReply<core::PurgeReply>(std::move(reply));
-                                     if (purged.ok()) {
-                                       outcome->removed = purged->removed;
-                                     } else {
-                                       outcome->removed = purged.status();
-                                     }
-                                     outcome->done.Notify();
-                                     return true;
-                                   })
-                           .status());
+  PurgePartitions(context, queue, [outcome](absl::StatusOr<int64_t> removed) {
+    outcome->removed = std::move(removed);
+    outcome->done.Notify();
+  });
   if (!outcome->done.WaitForNotificationWithTimeout(deadline - absl::Now())) {
     return MakeError(ErrorReason::kDeadlineExceeded,
                      absl::StrCat("The purge of queue \"", queue.record.name.name,

@@ -154,14 +154,20 @@ absl::Status SetPartitions(const v1::QueueAttributes& attributes, int32_t& out) 
     return InvalidAttribute("partitions", absl::StrCat(partitions),
                             absl::StrCat("must be between 1 and ", kPartitionsMax));
   }
-  if (partitions > 1) {
-    return MakeError(ErrorReason::kUnsupportedOperation,
-                     absl::StrCat("attributes.partitions is ", partitions,
-                                  ", but this version keeps a queue on one shard."),
-                     {{"attribute", "partitions"}});
-  }
   out = partitions;
   return absl::OkStatus();
+}
+
+// A queue as a whole has an order, and one memory of what was sent, only where it is whole.
+absl::Status CheckMayBeSpread(const store::QueueAttributes& attributes) {
+  if (!attributes.fifo || attributes.partitions == 1 ||
+      attributes.fifo_throughput_limit == store::FifoThroughputLimit::kPerMessageGroupId) {
+    return absl::OkStatus();
+  }
+  return InvalidAttribute("partitions", absl::StrCat(attributes.partitions),
+                          "a FIFO queue with several partitions keeps order and recognises repeated sends "
+                          "within each message group only, so it needs the deduplication_scope MESSAGE_GROUP "
+                          "and the fifo_throughput_limit PER_MESSAGE_GROUP_ID");
 }
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
@@ -222,6 +228,7 @@ absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes
   WEIR_RETURN_IF_ERROR(base.fifo ? SetFifoAttributes(attributes, base)
                                  : CheckNoFifoAttributes(attributes));
   WEIR_RETURN_IF_ERROR(SetPartitions(attributes, base.partitions));
+  WEIR_RETURN_IF_ERROR(CheckMayBeSpread(base));
   if (attributes.has_visibility_timeout()) {
     WEIR_RETURN_IF_ERROR(SetDuration(attributes.visibility_timeout(), "visibility_timeout",
                                      absl::ZeroDuration(), absl::Hours(12),
@@ -257,6 +264,24 @@ absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes
         SetRedriveAllowPolicy(attributes.redrive_allow_policy(), base.redrive_allow_policy));
   }
   return base;
+}
+
+absl::Status CheckPartitionsChange(const store::QueueAttributes& current,
+                                   const store::QueueAttributes& wanted) {
+  if (wanted.partitions == current.partitions) return absl::OkStatus();
+  const std::string value = absl::StrCat(wanted.partitions);
+  if (current.fifo) {
+    return InvalidAttribute("partitions", value,
+                            absl::StrCat("the partitions of a FIFO queue, ", current.partitions,
+                                         ", are decided at its creation, because message groups are spread over "
+                                         "them by their number and would lose their order"));
+  }
+  if (wanted.partitions < current.partitions) {
+    return InvalidAttribute("partitions", value,
+                            absl::StrCat("the queue has ", current.partitions,
+                                         " and keeps them, because there may be messages in each of them"));
+  }
+  return absl::OkStatus();
 }
 
 namespace {

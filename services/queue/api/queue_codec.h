@@ -16,9 +16,13 @@ namespace weir::queue::api {
 absl::Status CheckType(const store::QueueName& name, const v1::QueueAttributes& attributes);
 
 // `base`, whose type is decided, with what `attributes` sets, each checked by itself and all of them together.
-// INVALID_ATTRIBUTE_VALUE, INVALID_ATTRIBUTE_NAME (a standard queue does not have it) or UNSUPPORTED_OPERATION.
+// INVALID_ATTRIBUTE_VALUE, or INVALID_ATTRIBUTE_NAME (a standard queue does not have it).
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
                                                        store::QueueAttributes base);
+
+// Whether a queue that is `current` may become `wanted`, as to its partitions. INVALID_ATTRIBUTE_VALUE.
+absl::Status CheckPartitionsChange(const store::QueueAttributes& current,
+                                   const store::QueueAttributes& wanted);
 
 // The redrive policy of `attributes`, if it has one, names a queue of the same type that exists, lets queue `source` use it, and does not lead
 // back to `source`.

@@ -84,7 +84,7 @@ TEST_F(ApplyTest, PartitionsAreOneForNow) {
   EXPECT_TRUE(Apply(false, "partitions: 1").ok());
   ExpectRefused(false, "partitions: 0", ErrorReason::kInvalidAttributeValue, "partitions");
   ExpectRefused(false, "partitions: 65", ErrorReason::kInvalidAttributeValue, "partitions");
-  ExpectRefused(false, "partitions: 2", ErrorReason::kUnsupportedOperation, "partitions");
+  EXPECT_EQ(Apply(false, "partitions: 64")->partitions, 64);
 }
 
 TEST(FirstDifferenceTest, ComparesOnlyWhatIsSet) {
@@ -97,6 +97,39 @@ TEST(FirstDifferenceTest, ComparesOnlyWhatIsSet) {
   EXPECT_EQ(difference("fifo_queue: true content_based_deduplication: true"), "");
   EXPECT_EQ(difference("content_based_deduplication: false"), "content_based_deduplication");
   EXPECT_EQ(difference("deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP"), "deduplication_scope");
+}
+
+TEST_F(ApplyTest, FifoQueueIsSpreadOnlyWhereGroupsStandForThemselves) {
+  const std::string by_group =
+      "deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP "
+      "fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID ";
+  ExpectRefused(true, "partitions: 2", ErrorReason::kInvalidAttributeValue, "partitions");
+  ExpectRefused(true, "partitions: 2 deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP",
+                ErrorReason::kInvalidAttributeValue, "partitions");
+  const auto spread = Apply(true, by_group + "partitions: 2");
+  ASSERT_TRUE(spread.ok()) << spread.status();
+  // Nor can it be taken back.
+  const auto back = ApplyAttributes(
+      Attributes("fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_QUEUE"), *spread);
+  EXPECT_EQ(MetadataOf(back.status())["attribute"], "partitions") << back.status();
+}
+
+TEST(PartitionsChangeTest, StandardQueueGetsMoreButNeverFewer) {
+  EXPECT_TRUE(CheckPartitionsChange({.partitions = 2}, {.partitions = 2}).ok());
+  EXPECT_TRUE(CheckPartitionsChange({.partitions = 2}, {.partitions = 64}).ok());
+  const absl::Status fewer = CheckPartitionsChange({.partitions = 2}, {.partitions = 1});
+  EXPECT_EQ(ReasonOf(fewer), ErrorReason::kInvalidAttributeValue);
+  EXPECT_THAT(std::string(fewer.message()), testing::HasSubstr("the queue has 2 and keeps them"));
+}
+
+TEST(PartitionsChangeTest, FifoQueueKeepsThoseOfItsCreation) {
+  const store::QueueAttributes fifo{.fifo = true, .partitions = 4};
+  EXPECT_TRUE(CheckPartitionsChange(fifo, fifo).ok());
+  for (const int partitions : {2, 8}) {
+    const absl::Status changed = CheckPartitionsChange(fifo, {.fifo = true, .partitions = partitions});
+    EXPECT_EQ(ReasonOf(changed), ErrorReason::kInvalidAttributeValue);
+    EXPECT_THAT(std::string(changed.message()), testing::HasSubstr("decided at its creation"));
+  }
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 constexpr int32_t kMaxMessages = 10;
 constexpr absl::Duration kMaxWait = absl::Seconds(20);
 
-// A long poll holds no thread: it is parked in the shard until messages come, its time is over or its client goes away.
+// A long poll holds no thread: it is parked in the queue's shards until messages come, its time is over or its client goes away.
 class ReceiveMessagesCall final : public grpcx::UnaryCall {
  public:
   ReceiveMessagesCall(Context& context, grpc::CallbackServerContext* grpc_context,
@@ -31,15 +31,14 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
   }
 
  private:
+  using Received = absl::StatusOr<std::vector<engine::PartitionMessages>>;
+
   absl::Status Submit() {
     WEIR_ASSIGN_OR_RETURN(queue_, FindQueue(context_, request_.queue()));
     WEIR_ASSIGN_OR_RETURN(core::Receive receive, Command());
-    WEIR_ASSIGN_OR_RETURN(
-        const core::RequestId id,
-        Shard().Submit(std::move(receive),
-                       [this](core::Reply reply) { return OnReply(std::move(reply)); }));
     // The reply may have come already; gRPC keeps this object until the handler has returned.
-    id_ = id;
+    receive_ = context_.engine.Receive(*queue_, std::move(receive),
+                                       [this](Received received) { return OnReceived(std::move(received)); });
     return absl::OkStatus();
   }
 
@@ -48,15 +47,13 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
   absl::Status SubmitAgain() {
     WEIR_ASSIGN_OR_RETURN(queue_, FindQueue(context_, request_.queue()));
     WEIR_ASSIGN_OR_RETURN(core::Receive receive, Command());
-    return Shard()
-        .Submit(std::move(receive), [this](core::Reply reply) { return OnReply(std::move(reply)); })
-        .status();
+    context_.engine.Receive(*queue_, std::move(receive),
+                            [this](Received received) { return OnReceived(std::move(received)); });
+    return absl::OkStatus();
   }
 
   absl::StatusOr<core::Receive> Command() const {
-    core::Receive receive{.partition = queue_->address.partition,
-                          .config = queue_->config,
-                          .consumer = consumer_};
+    core::Receive receive{.partition = {}, .config = nullptr, .consumer = consumer_};
     WEIR_ASSIGN_OR_RETURN(receive.attempt_id, AttemptId());
     if (request_.has_max_messages()) {
       receive.max_messages = request_.max_messages();
@@ -98,34 +95,35 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
     return id;
   }
 
-  // On the shard's thread. False: the client is gone, and its messages go back.
-  bool OnReply(core::Reply reply) {
+  // On a shard's thread. False: the client is gone, and its messages go back.
+  bool OnReceived(Received received) {
     if (cancelled_.load()) {
       Finish(absl::CancelledError("The client cancelled the call."));
       return false;
     }
-    absl::StatusOr<core::ReceiveReply> received = TakeReply<core::ReceiveReply>(std::move(reply));
     if (received.ok()) {
-      for (const core::ReceivedMessage& message : received->messages) {
-        v1::ReceivedMessage& out = *response_.add_messages();
-        DecodeMessage(message, request_.message_attribute_names(), queue_->record.name.account, out);
-        out.set_receipt_handle(
-            FormatReceiptHandle({queue_->address.shard,
-                                 queue_->address.partition,
-                                 {message.seq, message.receive_count}}));
-      }
+      for (const engine::PartitionMessages& messages : *received) Encode(messages);
     }
     Finish(received.status());
     return true;
   }
 
+  void Encode(const engine::PartitionMessages& received) {
+    for (const core::ReceivedMessage& message : received.messages) {
+      v1::ReceivedMessage& out = *response_.add_messages();
+      DecodeMessage(message, request_.message_attribute_names(), queue_->record.name.account, out);
+      out.set_receipt_handle(
+          FormatReceiptHandle({received.address.shard,
+                               received.address.partition,
+                               {message.seq, message.receive_count}}));
+    }
+  }
+
   // After the handler has returned.
   void OnCancel() override {
     cancelled_.store(true);
-    if (id_ != core::RequestId()) Shard().Cancel(queue_->address.partition, id_);
+    if (receive_ != nullptr) receive_->Cancel();
   }
-
-  engine::ShardHandle Shard() const { return context_.engine.shard(queue_->address.shard); }
 
   Context& context_;
   const v1::ReceiveMessagesRequest& request_;
@@ -133,7 +131,7 @@ class ReceiveMessagesCall final : public grpcx::UnaryCall {
   const std::string consumer_;
   engine::QueueInfoPtr queue_;
   bool tried_ = false;
-  core::RequestId id_;
+  std::shared_ptr<engine::PartitionedReceive> receive_;
   std::atomic<bool> cancelled_{false};
 };
 

@@ -1,5 +1,6 @@
 #include "services/queue/api/calls.h"
 #include "services/queue/api/message_codec.h"
+#include "services/queue/api/partitions.h"
 
 namespace weir::queue::api {
 namespace {
@@ -18,12 +19,14 @@ class SendMessageCall final : public grpcx::UnaryCall {
   absl::Status Submit(Context& context, const v1::SendMessageRequest& request,
                       v1::SendMessageResponse& response) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
-    core::Send send{.partition = queue->address.partition, .config = queue->config};
     WEIR_ASSIGN_OR_RETURN(
         core::Send::Message message,
         PrepareMessage(request.message(), queue->record, *response.mutable_message()));
+    const core::PartitionAddress& address = queue->record.partitions[PartitionForSend(
+        context.engine, *queue, message.content->message_group_id)];
+    core::Send send{.partition = address.partition, .config = queue->config};
     send.messages.push_back(std::move(message));
-    return context.engine.shard(queue->address.shard)
+    return context.engine.shard(address.shard)
         .Submit(std::move(send),
                 [this, &response, fifo = queue->config->fifo](core::Reply reply) {
                   const auto sent = TakeReply<core::SendReply>(std::move(reply));

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/message_codec.h"
+#include "services/queue/api/partitions.h"
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
@@ -20,13 +21,17 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
   }
 
  private:
+  using Parts = BatchParts<core::Send>;
+
   absl::Status Submit(Context& context, const v1::SendMessageBatchRequest& request,
                       v1::SendMessageBatchResponse& response) {
     WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, request.queue()));
     WEIR_RETURN_IF_ERROR(CheckBatch(request.entries()));
     WEIR_RETURN_IF_ERROR(CheckTotalBytes(request));
     WEIR_RETURN_IF_ERROR(CheckGroupsAreGiven(request, queue->record.attributes));
-    core::Send send{.partition = queue->address.partition, .config = queue->config};
+    Parts parts;
+    // A standard queue's batch is not spread: so it costs one commit, and is stored as a whole or not at all.
+    const size_t whole = queue->config->fifo ? 0 : PartitionForSend(context.engine, *queue, "");
     for (const v1::SendMessageBatchEntry& entry : request.entries()) {
       v1::SentMessage sent;
       absl::StatusOr<core::Send::Message> message =
@@ -35,27 +40,49 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
         FillFailure(entry.id(), message.status(), *response.add_failed());
         continue;
       }
+      const size_t partition =
+          queue->config->fifo
+              ? PartitionForSend(context.engine, *queue, message->content->message_group_id)
+              : whole;
+      core::Send& send = parts.PartFor(queue->record.partitions[partition], results_.size());
+      send.config = queue->config;
       send.messages.push_back(*std::move(message));
-      v1::SendMessageBatchResult& result = *response.add_successful();
+      v1::SendMessageBatchResult& result = results_.emplace_back();
       result.set_id(entry.id());
       *result.mutable_message() = std::move(sent);
     }
-    if (send.messages.empty()) {
+    if (parts.empty()) {
       Finish(absl::OkStatus());
       return absl::OkStatus();
     }
-    return context.engine.shard(queue->address.shard)
-        .Submit(std::move(send),
-                [this, &response, fifo = queue->config->fifo](core::Reply reply) {
-                  const auto sent = TakeReply<core::SendReply>(std::move(reply));
-                  for (int i = 0; sent.ok() && fifo && i < response.successful_size(); ++i) {
-                    FillPlace(*sent, static_cast<size_t>(i),
-                              *response.mutable_successful(i)->mutable_message());
-                  }
-                  Finish(sent.status());
-                  return true;
-                })
-        .status();
+    auto commands = parts.TakeCommands();
+    SubmitAll(context.engine, std::move(commands),
+              [this, &response, parts = std::move(parts),
+               fifo = queue->config->fifo](std::vector<core::Reply> replies) {
+                OnReplies(parts, std::move(replies), fifo, response);
+              });
+    return absl::OkStatus();
+  }
+
+  void OnReplies(const Parts& parts, std::vector<core::Reply> replies, bool fifo,
+                 v1::SendMessageBatchResponse& response) {
+    std::vector<absl::Status> outcomes(results_.size());
+    const absl::Status status = parts.Distribute<core::SendReply>(
+        std::move(replies),
+        [&](const std::vector<size_t>& entries, const absl::StatusOr<core::SendReply>& reply) {
+          for (size_t i = 0; i < entries.size(); ++i) {
+            outcomes[entries[i]] = reply.status();
+            if (reply.ok() && fifo) FillPlace(*reply, i, *results_[entries[i]].mutable_message());
+          }
+        });
+    for (size_t i = 0; status.ok() && i < results_.size(); ++i) {
+      if (outcomes[i].ok()) {
+        *response.add_successful() = std::move(results_[i]);
+      } else {
+        FillFailure(results_[i].id(), outcomes[i], *response.add_failed());
+      }
+    }
+    Finish(status);
   }
 
   // What a FIFO queue requires of every message is missing from the whole batch, as in SQS; what is wrong with one entry is its own.
@@ -91,6 +118,8 @@ class SendMessageBatchCall final : public grpcx::UnaryCall {
                      absl::StrCat("Batch requests cannot be longer than ", kBatchBytesMax,
                                   " bytes. You have sent ", bytes, " bytes."));
   }
+
+  std::vector<v1::SendMessageBatchResult> results_;  // of the entries that went to the shards
 };
 
 }  // namespace

@@ -25,8 +25,8 @@ absl::Status StreamQueue::OnStart(bool has_start, const v1::QueueRef& ref) {
 absl::StatusOr<engine::QueueInfoPtr> StreamQueue::Find() {
   engine::QueueInfoPtr queue = context_.engine.registry().Find(*name_);
   if (queue == nullptr) return QueueDoesNotExist(*name_);
-  if (!id_.has_value()) id_ = queue->address.queue;
-  if (queue->address.queue != *id_) return QueueDoesNotExist(*name_);
+  if (!id_.has_value()) id_ = queue->record.id;
+  if (queue->record.id != *id_) return QueueDoesNotExist(*name_);
   return queue;
 }
 

@@ -16,6 +16,7 @@ absl::StatusOr<engine::QueueInfoPtr> Change(Context& context, const v1::UpdateQu
   if (request.attributes().has_redrive_policy()) {
     WEIR_RETURN_IF_ERROR(CheckRedriveTarget(registry, queue->record.name, wanted));
   }
+  WEIR_RETURN_IF_ERROR(CheckPartitionsChange(queue->record.attributes, wanted));
   if (wanted == queue->record.attributes) return queue;
   return registry.Update(*queue, wanted, deadline);
 }
