@@ -1,14 +1,12 @@
 // Consume: a stream of messages out of a queue.
 //
-// As long as there is credit, one receive waits in the shard; what it brings is pushed, and the next one is sent. No receive is sent
-// while much of what came is not written yet, so a client that does not read holds back no more than a reply's worth of memory.
+// As long as there is credit, one receive waits in the shard of each of the queue's partitions; what it brings is pushed, and the next
+// one is sent (receive_lanes.h says which and for how much). No receive is sent while much of what came is not written yet, so a client
+// that does not read holds back no more than a reply's worth of memory. A receive that fails for a reason that will pass (its shard is
+// away, the queue is full in flight) is sent again after a pause; the other partitions go on meanwhile.
 //
-//     receive:  kIdle ──credit──► kRunning ──messages, or none in time──► kIdle
-//                 ▲                  │ shard away, queue full in flight
-//                 └────── pause ─────┘
-//
-// The deletes of a request are one command to the shard, and so are its changes. When the stream ends in whatever way, the receive is
-// cancelled, and what the client holds is released in one command.
+// The deletes of a request are one command to each shard that has some of the messages, and so are its changes. When the stream ends
+// in whatever way, the receives are cancelled, and what the client holds is released in one command to each partition.
 #include <grpcpp/alarm.h>
 
 #include <algorithm>
@@ -18,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/grpcx/peer.h"
@@ -26,6 +25,7 @@
 #include "services/queue/api/delivery_table.h"
 #include "services/queue/api/message_codec.h"
 #include "services/queue/api/receipt_handle.h"
+#include "services/queue/api/receive_lanes.h"
 #include "services/queue/api/stream_queue.h"
 #include "services/queue/api/validation.h"
 #include "services/queue/engine/content_cache.h"
@@ -38,20 +38,12 @@ constexpr int64_t kCreditMax = 10'000;
 constexpr int kSettlesMax = 10'000;  // deletes and changes of one request
 // Answers that are not written yet; beyond, no request is read.
 constexpr size_t kUnansweredMax = 20'000;
-// A receive waits so long for messages before it is sent anew.
-constexpr absl::Duration kWait = absl::Seconds(20);
-// One receive asks for so many, or for what comes to so many bytes if the next messages are as large as the last ones were.
-constexpr int64_t kReceiveMessagesMin = 4;
-constexpr int64_t kReceiveMessagesMax = 1'000;
-constexpr int64_t kReceiveBytes = 2 << 20;
 // What a message is taken to have before one has come.
 constexpr int64_t kMessageBytesAtFirst = 256 << 10;
 // With so much waiting to be written, no further receive.
 constexpr size_t kPendingBytesMax = 1 << 20;
 // One response; the largest that a client takes by default is 4 MiB.
 constexpr size_t kResponseBytes = 2 << 20;
-constexpr absl::Duration kPauseMin = absl::Milliseconds(20);
-constexpr absl::Duration kPauseMax = absl::Seconds(1);
 
 absl::Status NotADelivery(int64_t id) {
   return MakeError(ErrorReason::kReceiptHandleInvalid,
@@ -82,11 +74,18 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
       : StreamCall(context.metrics.Stream("Consume"), context.streams),
         context_(context),
         consumer_(grpcx::PeerName(grpc_context->peer())),
-        queue_(context) {}
+        queue_(context),
+        watcher_(std::make_shared<Watcher>(*this)) {}
+
+  ~ConsumeCall() override {
+    watcher_->Detach();
+    if (info_ != nullptr) context_.engine.partition_watch().Remove(info_->record.id, watcher_.get());
+  }
 
  private:
   struct Pending {
     int64_t id = 0;
+    size_t partition = 0;
     core::ReceivedMessage message;
   };
   struct Answers {
@@ -99,7 +98,7 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
     }
     size_t settled() const { return deleted.size() + changed.size() + failures.size(); }
   };
-  // What a request wants of its deliveries.
+  // What a request wants of its deliveries out of one partition.
   struct Deletes {
     core::Delete command;
     std::vector<int64_t> ids;
@@ -112,35 +111,89 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
     core::ChangeVisibility command;
     std::vector<Change> changes;
   };
-  enum class ReceivePhase { kIdle, kRunning, kPausing };
+  template <typename Part>
+  using ByPartition = absl::btree_map<size_t, Part>;
+
+  // The stream's side of a partition.
+  struct Lane {
+    core::PartitionAddress address;
+    core::RequestId receive;  // 0: cannot be cancelled (not known yet, or was)
+    int64_t answered_number = 0;
+    std::unique_ptr<grpc::Alarm> pause;
+    int64_t receive_number = 0;  // touched by whoever works
+  };
   enum class Task { kNone, kReceive, kCancel, kRelease };
+
+  // Outlives the stream, which others may be about to tell of its queue.
+  class Watcher final : public engine::PartitionWatcher {
+   public:
+    explicit Watcher(ConsumeCall& call) : call_(&call) {}
+    void AddPartitions(const std::vector<core::PartitionAddress>& partitions) override {
+      ConsumeCall* call = nullptr;
+      {
+        MutexLock lock(&mu_);
+        if (call_ == nullptr || !call_->BeginIfOpen()) return;
+        call = call_;
+      }
+      // It lives until this has settled.
+      call->Settle([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(call->mu_) { call->Grow(partitions); });
+    }
+    void Detach() {
+      MutexLock lock(&mu_);
+      call_ = nullptr;
+    }
+
+   private:
+    Mutex mu_;
+    ConsumeCall* call_ ABSL_GUARDED_BY(mu_);
+  };
+
+  bool BeginIfOpen() {
+    MutexLock lock(&mu_);
+    if (ending()) return false;
+    BeginOperation();
+    return true;
+  }
+
+  void Grow(const std::vector<core::PartitionAddress>& partitions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    for (size_t i = partitions_.size(); i < partitions.size(); ++i) {
+      partitions_.push_back(Lane{.address = partitions[i]});
+    }
+    lanes_.Grow(partitions_.size());
+  }
 
   // ---- Requests ----
 
   void OnRequest(v1::ConsumeRequest& request) override {
-    Deletes deletes;
-    Changes changes;
+    ByPartition<Deletes> deletes;
+    ByPartition<Changes> changes;
     absl::Status status = Prepare(request);
-    if (status.ok()) {
-      deletes.command.partition = changes.command.partition = info_->address.partition;
-      deletes.command.receipts.reserve(static_cast<size_t>(request.delete__size()));
-      deletes.ids.reserve(static_cast<size_t>(request.delete__size()));
-    }
     {
       MutexLock lock(&mu_);
       if (status.ok() && !ending()) {
+        if (request.has_start()) Grow(info_->record.partitions);
         TakeDeletes(request, deletes);
         TakeChanges(request, changes);
         status = AddCredit(request.add_credit());
       }
       if (!status.ok()) EndLocked(status);
       // Also when the stream ends: what was asked for before is done.
-      unanswered_ += deletes.ids.size() + changes.changes.size();
-      if (!deletes.ids.empty()) BeginOperation();
-      if (!changes.changes.empty()) BeginOperation();
+      for (const auto& [partition, part] : deletes) {
+        unanswered_ += part.ids.size();
+        BeginOperation();
+      }
+      for (const auto& [partition, part] : changes) {
+        unanswered_ += part.changes.size();
+        BeginOperation();
+      }
     }
-    if (!deletes.ids.empty()) Submit(std::move(deletes));
-    if (!changes.changes.empty()) Submit(std::move(changes));
+    for (auto& [partition, part] : deletes) Submit(AddressOf(partition), std::move(part));
+    for (auto& [partition, part] : changes) Submit(AddressOf(partition), std::move(part));
+  }
+
+  core::PartitionAddress AddressOf(size_t partition) {
+    MutexLock lock(&mu_);
+    return partitions_[partition].address;
   }
 
   absl::Status Prepare(v1::ConsumeRequest& request) {
@@ -148,6 +201,7 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
     WEIR_ASSIGN_OR_RETURN(engine::QueueInfoPtr queue, queue_.Find());
     if (request.has_start()) {
       info_ = std::move(queue);
+      context_.engine.partition_watch().Add(info_->record.id, watcher_);
       if (request.start().has_visibility_timeout()) {
         WEIR_ASSIGN_OR_RETURN(
             visibility_timeout_,
@@ -164,35 +218,37 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
                                   kSettlesMax, ". You have sent ", settles, "."));
   }
 
-  void TakeDeletes(const v1::ConsumeRequest& request, Deletes& deletes)
+  void TakeDeletes(const v1::ConsumeRequest& request, ByPartition<Deletes>& deletes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     for (const int64_t id : request.delete_()) {
-      const std::optional<core::Receipt> receipt = table_.Find(id);
-      if (!receipt.has_value()) {
+      const std::optional<Delivered> delivered = table_.Find(id);
+      if (!delivered.has_value()) {
         Fail(id, NotADelivery(id));
         continue;
       }
       table_.Settle(id);
-      deletes.command.receipts.push_back(*receipt);
-      deletes.ids.push_back(id);
+      Deletes& part = deletes[delivered->partition];
+      part.command.receipts.push_back(delivered->receipt);
+      part.ids.push_back(id);
     }
   }
 
-  void TakeChanges(const v1::ConsumeRequest& request, Changes& changes)
+  void TakeChanges(const v1::ConsumeRequest& request, ByPartition<Changes>& changes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     for (const v1::ConsumeChange& change : request.change_visibility()) {
       const int64_t id = change.delivery_id();
       const auto timeout =
           CheckNewVisibility(change.has_visibility_timeout(), change.visibility_timeout());
-      const std::optional<core::Receipt> receipt = table_.Find(id);
-      if (!timeout.ok() || !receipt.has_value()) {
+      const std::optional<Delivered> delivered = table_.Find(id);
+      if (!timeout.ok() || !delivered.has_value()) {
         Fail(id, timeout.ok() ? NotADelivery(id) : timeout.status());
         continue;
       }
       const bool give_back = change.give_back() || *timeout == absl::ZeroDuration();
       if (give_back) table_.Settle(id);
-      changes.command.entries.push_back({*receipt, *timeout});
-      changes.changes.push_back({id, give_back});
+      Changes& part = changes[delivered->partition];
+      part.command.entries.push_back({delivered->receipt, *timeout});
+      part.changes.push_back({id, give_back});
     }
   }
 
@@ -212,9 +268,10 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   // ---- Deletes and changes ----
 
   // Ends in OnDeleted.
-  void Submit(Deletes deletes) {
+  void Submit(const core::PartitionAddress& address, Deletes deletes) {
+    deletes.command.partition = address.partition;
     auto ids = std::make_shared<std::vector<int64_t>>(std::move(deletes.ids));
-    const absl::Status submitted = Shard()
+    const absl::Status submitted = context_.engine.shard(address.shard)
                                        .Submit(std::move(deletes.command),
                                                [this, ids](core::Reply reply) {
                                                  OnDeleted(*ids, TakeReply<core::DeleteReply>(
@@ -245,10 +302,11 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   }
 
   // Ends in OnChanged.
-  void Submit(Changes changes) {
+  void Submit(const core::PartitionAddress& address, Changes changes) {
+    changes.command.partition = address.partition;
     auto list = std::make_shared<std::vector<Changes::Change>>(std::move(changes.changes));
     const absl::Status submitted =
-        Shard()
+        context_.engine.shard(address.shard)
             .Submit(std::move(changes.command),
                     [this, list](core::Reply reply) {
                       OnChanged(*list, TakeReply<core::ChangeVisibilityReply>(std::move(reply)));
@@ -289,7 +347,7 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   // The client wanted to be rid of it, and is not.
   void KeepOrRelease(int64_t id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (!ending()) return table_.Keep(id);
-    if (const auto receipt = table_.Find(id)) to_release_.push_back(*receipt);
+    if (const auto delivered = table_.Find(id)) to_release_.push_back(*delivered);
     table_.Forget(id);
   }
 
@@ -306,17 +364,19 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
       return Task::kRelease;
     }
     if (ending()) {
-      if (receive_ != ReceivePhase::kRunning || receive_id_ == core::RequestId()) return Task::kNone;
-      cancelling_ = std::exchange(receive_id_, core::RequestId());
-      return Task::kCancel;
-    }
-    if (receive_ != ReceivePhase::kIdle || credit_ == 0 || pending_bytes_ >= kPendingBytesMax) {
+      for (Lane& lane : partitions_) {
+        if (lane.receive == core::RequestId()) continue;
+        cancelling_ = {lane.address, std::exchange(lane.receive, core::RequestId())};
+        return Task::kCancel;
+      }
       return Task::kNone;
     }
-    receive_ = ReceivePhase::kRunning;
+    if (pending_bytes_ >= kPendingBytesMax) return Task::kNone;
+    const std::optional<ReceiveLanes::Ask> ask = lanes_.Begin(credit_, message_bytes_);
+    if (!ask.has_value()) return Task::kNone;
+    ask_ = *ask;
+    lane_ = &partitions_[ask_.lane];
     BeginOperation();
-    ask_ = std::min({credit_, kReceiveMessagesMax,
-                     std::max(kReceiveMessagesMin, kReceiveBytes / message_bytes_)});
     return Task::kReceive;
   }
 
@@ -325,15 +385,24 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
       case Task::kReceive:
         return SubmitReceive();
       case Task::kCancel:
-        Shard().Cancel(info_->address.partition, cancelling_);
+        context_.engine.shard(cancelling_.first.shard).Cancel(cancelling_.first.partition, cancelling_.second);
         return;
       case Task::kRelease:
-        // Refused only by a shard that is lost or stopping: then they come back when their time is over.
-        (void)Shard().SubmitInternal(
-            core::ReleaseLease{info_->address.partition, std::move(releasing_)}, nullptr);
-        return;
+        return Release();
       case Task::kNone:
         return;
+    }
+  }
+
+  void Release() {
+    ByPartition<core::ReleaseLease> releases;
+    for (const auto& [partition, receipt] : releasing_) releases[partition].receipts.push_back(receipt);
+    releasing_.clear();
+    for (auto& [partition, release] : releases) {
+      const core::PartitionAddress address = AddressOf(partition);
+      release.partition = address.partition;
+      // Refused only by a shard that is lost or stopping: then they come back when their time is over.
+      (void)context_.engine.shard(address.shard).SubmitInternal(std::move(release), nullptr);
     }
   }
 
@@ -341,53 +410,56 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   void SubmitReceive() {
     absl::StatusOr<engine::QueueInfoPtr> queue = queue_.Find();
     if (!queue.ok()) {
-      OnReceived(queue.status());
+      OnReceived(ask_.lane, queue.status());
       return;
     }
-    core::Receive receive{.partition = (*queue)->address.partition,
+    core::Receive receive{.partition = lane_->address.partition,
                           .config = (*queue)->config,
-                          .max_messages = static_cast<int32_t>(ask_),
+                          .max_messages = static_cast<int32_t>(ask_.messages),
                           .visibility_timeout = visibility_timeout_,
-                          .wait_until = context_.engine.Now() + kWait,
                           .consumer = consumer_};
-    const absl::StatusOr<core::RequestId> submitted = Shard().Submit(
-        std::move(receive), [this, number = ++receive_number_](core::Reply reply) {
-          return OnReceived(TakeReply<core::ReceiveReply>(std::move(reply)), number);
+    if (ask_.wait > absl::ZeroDuration()) receive.wait_until = context_.engine.Now() + ask_.wait;
+    const size_t lane = ask_.lane;
+    const int64_t number = ++lane_->receive_number;
+    const absl::StatusOr<core::RequestId> submitted = context_.engine.shard(lane_->address.shard).Submit(
+        std::move(receive), [this, lane, number](core::Reply reply) {
+          return OnReceived(lane, TakeReply<core::ReceiveReply>(std::move(reply)), number);
         });
     if (!submitted.ok()) {
-      OnReceived(submitted.status());
+      OnReceived(lane, submitted.status());
       return;
     }
     MutexLock lock(&mu_);
     // The reply may have come already; then no other receive has begun, since this thread begins them.
-    if (answered_number_ != receive_number_) receive_id_ = *submitted;
+    if (lane_->answered_number != number) lane_->receive = *submitted;
+    // What came between the stream's first look and its watch.
+    Grow((*queue)->record.partitions);
   }
 
   // False: nobody takes the messages.
-  bool OnReceived(absl::StatusOr<core::ReceiveReply> reply, int64_t number = 0) {
+  bool OnReceived(size_t lane, absl::StatusOr<core::ReceiveReply> reply, int64_t number = 0) {
     bool taken = true;
     Settle([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-      receive_ = ReceivePhase::kIdle;
-      receive_id_ = core::RequestId();
-      answered_number_ = number;
+      partitions_[lane].receive = core::RequestId();
+      partitions_[lane].answered_number = number;
       taken = !ending();
       if (ending()) return;
-      if (!reply.ok()) return OnReceiveFailed(reply.status());
-      pause_for_ = kPauseMin;
-      Accept(*std::move(reply));
+      if (!reply.ok()) return OnReceiveFailed(lane, reply.status());
+      lanes_.End(lane, reply->messages.size());
+      Accept(lane, *std::move(reply));
     });
     return taken;
   }
 
-  void Accept(core::ReceiveReply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  void Accept(size_t lane, core::ReceiveReply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (reply.messages.empty()) return;
     size_t largest = 0;
     for (core::ReceivedMessage& message : reply.messages) {
       const size_t bytes = engine::ContentBytes(*message.content);
       largest = std::max(largest, bytes);
       pending_bytes_ += bytes;
-      const int64_t id = table_.Push({message.seq, message.receive_count});
-      pending_.deliveries.push_back({id, std::move(message)});
+      const int64_t id = table_.Push({lane, {message.seq, message.receive_count}});
+      pending_.deliveries.push_back({id, lane, std::move(message)});
     }
     credit_ -= static_cast<int64_t>(reply.messages.size());
     metrics().Carried(reply.messages.size());
@@ -396,15 +468,14 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
     message_bytes_ = std::max(newest, (message_bytes_ + newest) / 2);
   }
 
-  void OnReceiveFailed(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+  void OnReceiveFailed(size_t lane, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (!WillPass(ReasonOf(status))) return EndLocked(status);
-    receive_ = ReceivePhase::kPausing;
+    const absl::Duration pause = lanes_.Pause(lane);
     BeginOperation();
-    pause_ = std::make_unique<grpc::Alarm>();
-    pause_->Set(absl::ToChronoTime(absl::Now() + pause_for_), [this](bool) {
-      Settle([this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { receive_ = ReceivePhase::kIdle; });
+    partitions_[lane].pause = std::make_unique<grpc::Alarm>();
+    partitions_[lane].pause->Set(absl::ToChronoTime(absl::Now() + pause), [this, lane](bool) {
+      Settle([this, lane]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { lanes_.Resume(lane); });
     });
-    pause_for_ = std::min(2 * pause_for_, kPauseMax);
   }
 
   // ---- Answers, flow control, end ----
@@ -445,9 +516,10 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
       v1::ReceivedMessage& message = *delivery.mutable_message();
       DecodeMessage(pending.message, start_.message_attribute_names(), account(), message, digests_);
       if (start_.with_receipt_handles()) {
+        const core::PartitionAddress address = AddressOf(pending.partition);
         message.set_receipt_handle(
-            FormatReceiptHandle({info_->address.shard,
-                                 info_->address.partition,
+            FormatReceiptHandle({address.shard,
+                                 address.partition,
                                  {pending.message.seq, pending.message.receive_count}}));
       }
     }
@@ -461,7 +533,9 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   }
 
   void OnEnding() override ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (pause_ != nullptr) pause_->Cancel();
+    for (const Lane& lane : partitions_) {
+      if (lane.pause != nullptr) lane.pause->Cancel();
+    }
     // What was not written goes back with the rest.
     pending_.deliveries.clear();
     pending_bytes_ = 0;
@@ -469,37 +543,35 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
   }
 
   const std::string& account() const { return info_->record.name.account; }
-  engine::ShardHandle Shard() const { return context_.engine.shard(info_->address.shard); }
 
   Context& context_;
   const std::string consumer_;
 
   // Set by the first request, before there is credit; constant afterwards.
   StreamQueue queue_;
-  engine::QueueInfoPtr info_;  // its attributes may be old, its address is not
+  engine::QueueInfoPtr info_;  // may be old
   v1::ConsumeStart start_;
   std::optional<absl::Duration> visibility_timeout_;
   Digests digests_ = Digests::kComputed;
+  const std::shared_ptr<Watcher> watcher_;
 
+  // Those of the queue, in its order; it only grows, and what is there stays where it is.
+  std::deque<Lane> partitions_ ABSL_GUARDED_BY(mu_);
+  ReceiveLanes lanes_ ABSL_GUARDED_BY(mu_);
   DeliveryTable table_ ABSL_GUARDED_BY(mu_);
   int64_t credit_ ABSL_GUARDED_BY(mu_) = 0;
-  ReceivePhase receive_ ABSL_GUARDED_BY(mu_) = ReceivePhase::kIdle;
-  core::RequestId receive_id_ ABSL_GUARDED_BY(mu_);  // 0: cannot be cancelled (not known yet, or was)
-  int64_t answered_number_ ABSL_GUARDED_BY(mu_) = 0;
   int64_t message_bytes_ ABSL_GUARDED_BY(mu_) = kMessageBytesAtFirst;  // what the next ones may have
-  absl::Duration pause_for_ ABSL_GUARDED_BY(mu_) = kPauseMin;
-  std::unique_ptr<grpc::Alarm> pause_ ABSL_GUARDED_BY(mu_);
   Answers pending_ ABSL_GUARDED_BY(mu_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // of its deliveries
-  size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;     // deletes and changes in the shard
-  std::vector<core::Receipt> to_release_ ABSL_GUARDED_BY(mu_);
+  size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;     // deletes and changes in the shards
+  std::vector<Delivered> to_release_ ABSL_GUARDED_BY(mu_);
 
   // Touched by whoever works, one at a time.
   Task task_ = Task::kNone;
-  int64_t ask_ = 0;
-  int64_t receive_number_ = 0;
-  core::RequestId cancelling_;
-  std::vector<core::Receipt> releasing_;
+  ReceiveLanes::Ask ask_;
+  Lane* lane_ = nullptr;  // of ask_
+  std::pair<core::PartitionAddress, core::RequestId> cancelling_;
+  std::vector<Delivered> releasing_;
   // Touched by whoever writes.
   Answers writing_;
 };

@@ -4,17 +4,17 @@
 
 namespace weir::queue::api {
 
-int64_t DeliveryTable::Push(const core::Receipt& receipt) {
+int64_t DeliveryTable::Push(const Delivered& delivered) {
   const int64_t id = next_id_++;
-  deliveries_.emplace(id, Delivery{.receipt = receipt});
+  deliveries_.emplace(id, Delivery{.delivered = delivered});
   ++held_;
   return id;
 }
 
-std::optional<core::Receipt> DeliveryTable::Find(int64_t id) const {
+std::optional<Delivered> DeliveryTable::Find(int64_t id) const {
   const auto it = deliveries_.find(id);
   if (it == deliveries_.end()) return std::nullopt;
-  return it->second.receipt;
+  return it->second.delivered;
 }
 
 void DeliveryTable::Settle(int64_t id) {
@@ -36,17 +36,17 @@ void DeliveryTable::Forget(int64_t id) {
   deliveries_.erase(id);
 }
 
-std::vector<core::Receipt> DeliveryTable::TakeHeld() {
-  std::vector<core::Receipt> receipts;
-  receipts.reserve(static_cast<size_t>(held_));
+std::vector<Delivered> DeliveryTable::TakeHeld() {
+  std::vector<Delivered> taken;
+  taken.reserve(static_cast<size_t>(held_));
   absl::erase_if(deliveries_, [&](const auto& entry) {
-    if (entry.second.held) receipts.push_back(entry.second.receipt);
+    if (entry.second.held) taken.push_back(entry.second.delivered);
     return entry.second.held;
   });
-  std::sort(receipts.begin(), receipts.end(),
-            [](const core::Receipt& a, const core::Receipt& b) { return a.seq < b.seq; });
+  std::sort(taken.begin(), taken.end(),
+            [](const Delivered& a, const Delivered& b) { return a.receipt.seq < b.receipt.seq; });
   held_ = 0;
-  return receipts;
+  return taken;
 }
 
 }  // namespace weir::queue::api

@@ -18,12 +18,18 @@
 
 namespace weir::queue::api {
 
+// One receive of a message out of one of the queue's partitions, by its place among them.
+struct Delivered {
+  size_t partition = 0;
+  core::Receipt receipt;
+};
+
 class DeliveryTable {
  public:
   // Numbers rise by one, from 1.
-  int64_t Push(const core::Receipt& receipt);
+  int64_t Push(const Delivered& delivered);
   // Nothing for a number that was never pushed, or is gone.
-  std::optional<core::Receipt> Find(int64_t id) const;
+  std::optional<Delivered> Find(int64_t id) const;
 
   // The client has asked for its end: it holds the delivery no more. No effect on one that it does not hold.
   void Settle(int64_t id);
@@ -31,12 +37,12 @@ class DeliveryTable {
   void Forget(int64_t id);
 
   int64_t held() const { return held_; }
-  // Takes out all that are held, oldest message first.
-  std::vector<core::Receipt> TakeHeld();
+  // Takes out all that are held, oldest message of a partition first.
+  std::vector<Delivered> TakeHeld();
 
  private:
   struct Delivery {
-    core::Receipt receipt;
+    Delivered delivered;
     bool held = true;
   };
 

@@ -6,11 +6,11 @@
 namespace weir::queue::api {
 namespace {
 
-core::Receipt ReceiptOf(int64_t seq) { return {core::MessageSeq(seq), 1}; }
+Delivered ReceiptOf(int64_t seq) { return {.partition = 3, .receipt = {core::MessageSeq(seq), 1}}; }
 
-std::vector<int64_t> SeqsOf(const std::vector<core::Receipt>& receipts) {
+std::vector<int64_t> SeqsOf(const std::vector<Delivered>& taken) {
   std::vector<int64_t> seqs;
-  for (const core::Receipt& receipt : receipts) seqs.push_back(receipt.seq.value());
+  for (const Delivered& delivered : taken) seqs.push_back(delivered.receipt.seq.value());
   return seqs;
 }
 
@@ -18,7 +18,8 @@ TEST(DeliveryTableTest, NumbersRiseByOneAndNameReceives) {
   DeliveryTable table;
   EXPECT_EQ(table.Push(ReceiptOf(70)), 1);
   EXPECT_EQ(table.Push(ReceiptOf(71)), 2);
-  EXPECT_EQ(table.Find(2)->seq, core::MessageSeq(71));
+  EXPECT_EQ(table.Find(2)->receipt.seq, core::MessageSeq(71));
+  EXPECT_EQ(table.Find(2)->partition, 3u);
   EXPECT_FALSE(table.Find(3).has_value());
   EXPECT_FALSE(table.Find(0).has_value());
   EXPECT_EQ(table.held(), 2);

@@ -129,7 +129,7 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
                : whole;
       if (part_of[partition] == kNone) {
         part_of[partition] = batch.parts.size();
-        batch.parts.push_back(Part{.address = partitions[partition]});
+        batch.parts.emplace_back().address = partitions[partition];
       }
       outgoing.part = part_of[partition];
       outgoing.place = batch.parts[outgoing.part].messages++;
