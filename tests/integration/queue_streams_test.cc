@@ -655,5 +655,111 @@ TEST_F(QueueStreamsTest, NothingIsLostThroughRestarts) {
   EXPECT_EQ(seen, acknowledged);
 }
 
+// ---- Several partitions ------------------------------------------------------------------------------------------------
+
+TEST_F(QueueStreamsTest, StreamsGoOverAllPartitions) {
+  CreateQueue("jobs", "partitions: 4");
+  constexpr int kMessages = 2'000;
+  SendMany("jobs", kMessages);
+  EXPECT_EQ(Counts("jobs"), absl::StrCat(kMessages, "/0/0"));
+  Consuming consuming(stub(), "jobs", 300);
+  std::set<std::string> bodies;
+  while (bodies.size() < kMessages) {
+    const auto deliveries = consuming.Deliveries(100);
+    ASSERT_THAT(deliveries, SizeIs(100));
+    v1::ConsumeRequest request;
+    for (const v1::Delivery& delivery : deliveries) {
+      EXPECT_TRUE(bodies.insert(delivery.message().body()).second) << "twice";
+      request.add_delete_(delivery.delivery_id());
+    }
+    request.set_add_credit(100);
+    ASSERT_TRUE(consuming.Write(request));
+  }
+  consuming.CloseWrites();
+  ASSERT_TRUE(consuming.Finish().ok());
+  EXPECT_EQ(Counts("jobs"), "0/0/0");
+}
+
+TEST_F(QueueStreamsTest, CreditIsKeptExactlyOverPartitions) {
+  CreateQueue("jobs", "partitions: 4");
+  SendMany("jobs", 400);
+  Consuming consuming(stub(), "jobs", 7);
+  EXPECT_THAT(consuming.Deliveries(7), SizeIs(7));
+  EXPECT_EQ(AwaitCounts("jobs", "393/7/0"), "393/7/0");
+  ASSERT_TRUE(consuming.Write("add_credit: 1"));
+  EXPECT_THAT(consuming.Deliveries(1), SizeIs(1));
+  EXPECT_EQ(AwaitCounts("jobs", "392/8/0"), "392/8/0");
+  EXPECT_EQ(consuming.unread_deliveries(), 0u);
+  consuming.Cancel();
+  EXPECT_EQ(AwaitCounts("jobs", "400/0/0"), "400/0/0") << "what was not deleted goes back to every partition";
+}
+
+TEST_F(QueueStreamsTest, LittleCreditStarvesNoPartition) {
+  CreateQueue("jobs", "partitions: 4");
+  Consuming consuming(stub(), "jobs", 1);
+  for (int i = 0; i < 8; ++i) {
+    Send("jobs", absl::StrCat(i));
+    const auto deliveries = consuming.Deliveries(1);
+    ASSERT_THAT(deliveries, SizeIs(1));
+    EXPECT_EQ(deliveries[0].message().body(), absl::StrCat(i));
+    EXPECT_EQ(deliveries[0].message().receive_count(), 1);
+    ASSERT_TRUE(consuming.Write(absl::StrCat("delete: ", deliveries[0].delivery_id(), " add_credit: 1")));
+  }
+}
+
+TEST_F(QueueStreamsTest, StreamHearsOfPartitionsThatItsQueueGets) {
+  CreateQueue("jobs");
+  Consuming consuming(stub(), "jobs", 100);
+  Send("jobs", "0");
+  EXPECT_THAT(consuming.Bodies(1), ElementsAre("0"));
+  Must(&Stub::UpdateQueue,
+       Proto<v1::UpdateQueueRequest>("queue { name: 'jobs' } attributes { partitions: 4 }"));
+  std::set<std::string> bodies;
+  for (int i = 1; i <= 8; ++i) Send("jobs", absl::StrCat(i));
+  for (const std::string& body : consuming.Bodies(8)) bodies.insert(body);
+  EXPECT_THAT(bodies, SizeIs(8));
+  consuming.Cancel();
+  EXPECT_EQ(AwaitCounts("jobs", "9/0/0"), "9/0/0");
+}
+
+TEST_F(QueueStreamsTest, FifoGroupsKeepTheirOrderOverPartitions) {
+  CreateQueue("jobs.fifo",
+              "fifo_queue: true deduplication_scope: DEDUPLICATION_SCOPE_MESSAGE_GROUP"
+              " fifo_throughput_limit: FIFO_THROUGHPUT_LIMIT_PER_MESSAGE_GROUP_ID partitions: 4");
+  constexpr int kGroups = 10;
+  constexpr int kEach = 30;
+  Producing producing(stub());
+  v1::ProduceRequest request = First("jobs.fifo", {});
+  for (int i = 0; i < kEach; ++i) {
+    for (int group = 0; group < kGroups; ++group) {
+      v1::OutgoingMessage& message = *request.add_messages();
+      message.set_body(absl::StrCat(i));
+      message.set_message_group_id(absl::StrCat("g", group));
+      message.set_message_deduplication_id(absl::StrCat(i));
+    }
+    ASSERT_TRUE(producing.Write(request));
+    request.Clear();
+  }
+  const auto results = producing.Results(kGroups * kEach);
+  for (int group = 0; group < kGroups; ++group) {
+    std::string last;
+    for (int i = 0; i < kEach; ++i) {
+      const std::string& number =
+          results[static_cast<size_t>(i * kGroups + group)].sent().sequence_number();
+      EXPECT_GT(number, last);
+      last = number;
+    }
+  }
+  Consuming consuming(stub(), "jobs.fifo", 50);
+  std::map<std::string, int> next;
+  for (int i = 0; i < kGroups * kEach; ++i) {
+    const auto deliveries = consuming.Deliveries(1);
+    ASSERT_THAT(deliveries, SizeIs(1));
+    const auto& message = deliveries[0].message();
+    EXPECT_EQ(message.body(), absl::StrCat(next[message.message_group_id()]++));
+    ASSERT_TRUE(consuming.Write(absl::StrCat("delete: ", deliveries[0].delivery_id(), " add_credit: 1")));
+  }
+}
+
 }  // namespace
 }  // namespace weir::queue
