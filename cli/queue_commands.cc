@@ -23,6 +23,7 @@ struct AttributeOptions {
   absl::Duration retention = absl::Hours(96);
   absl::Duration receive_wait_time = absl::ZeroDuration();
   int maximum_message_bytes = 1'048'576;
+  int partitions = 1;
   std::string dead_letter_queue;
   int max_receive_count = 0;
   bool no_dead_letter_queue = false;
@@ -73,6 +74,10 @@ void AddAttributeOptions(CLI::App& command, AttributeOptions& options, bool upda
   command.add_option("--maximum-message-bytes", options.maximum_message_bytes,
                      "Largest message with its attributes, 1024 to 1048576")
       ->type_name("BYTES")->capture_default_str();
+  command.add_option("--partitions", options.partitions,
+                     update ? "Partitions to spread the queue over, more than it has now, up to 64"
+                            : "Partitions to spread the queue over, 1 to 64; a FIFO queue needs --throughput-limit group")
+      ->type_name("N")->capture_default_str();
   CLI::Option* dead_letter_queue =
       command.add_option("--dead-letter-queue", options.dead_letter_queue,
                          "Where messages go that failed, a name or an ARN; needs --max-receive-count")
@@ -119,6 +124,7 @@ queue::v1::QueueAttributes AttributesOf(const Session& session, const AttributeO
   if (options.Given("--maximum-message-bytes")) {
     attributes.set_maximum_message_bytes(options.maximum_message_bytes);
   }
+  if (options.Given("--partitions")) attributes.set_partitions(options.partitions);
   if (options.Given("--dead-letter-queue")) {
     attributes.mutable_redrive_policy()->set_dead_letter_queue_arn(
         session.QueueArn(options.dead_letter_queue));
@@ -209,6 +215,7 @@ std::string QueueText(const queue::v1::Queue& queue) {
       {"Retention", DurationText(FromProto(attributes.retention()))},
       {"Receive wait time", DurationText(FromProto(attributes.receive_wait_time()))},
       {"Maximum message", FormatBytes(attributes.maximum_message_bytes())},
+      {"Partitions", absl::StrCat(attributes.partitions())},
       {"Dead-letter queue", RedriveText(attributes)},
       {"Redrive allowed for", RedriveAllowText(attributes)},
       {"Tags", TagsText(queue)},
@@ -425,7 +432,8 @@ void AddQueueCommands(CLI::App& app, Session& session) {
       ->type_name("TAG")->expected(1)->take_all();
   SetExamples(*create, {"weir queue create orders", "weir queue create orders --visibility-timeout 5m --retention 14d",
                         "weir queue create orders --dead-letter-queue orders-dlq --max-receive-count 3",
-                        "weir queue create orders.fifo --fifo --content-based-deduplication --tag team=shop"});
+                        "weir queue create orders.fifo --fifo --content-based-deduplication --tag team=shop",
+                        "weir queue create clicks --partitions 8"});
   const auto [list, list_options] = add("list", "List queues with exact counts of their messages", ListQueues);
   list->add_option("--prefix", list_options->prefix, "Only names that start with it")->type_name("TEXT");
   SetExamples(*list, {"weir queue list", "weir queue list --prefix orders -o json"});
@@ -435,7 +443,7 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   const auto [update, update_options] =
       add_named("update", "Change attributes; what is not given stays", UpdateQueue, kQueueType);
   AddAttributeOptions(*update, update_options->attributes, true);
-  SetExamples(*update, {"weir queue update orders --visibility-timeout 2m",
+  SetExamples(*update, {"weir queue update orders --visibility-timeout 2m", "weir queue update orders --partitions 4",
                         "weir queue update orders --no-dead-letter-queue"});
   const auto [remove, remove_options] =
       add_named("delete", "Delete a queue with everything in it", DeleteQueue, kQueueType);
