@@ -110,6 +110,7 @@ TEST_F(CliTest, QueueCommandsAnswerOneDocumentEach) {
   EXPECT_EQ(created["attributes"]["redrive_policy"]["max_receive_count"], 3);
   EXPECT_EQ(Json("queue create orders --visibility-timeout 60")["created"], false);
   EXPECT_EQ(Json("queue list")["queues"].size(), 2u);
+  EXPECT_EQ(Json("queue update orders --partitions 3")["attributes"]["partitions"], 3);
   EXPECT_EQ(Json("queue update orders --no-dead-letter-queue --delay 2s")["attributes"]["redrive_policy"], nullptr);
   EXPECT_EQ(Json("send orders 'later'")["md5_of_body"].get<std::string>().size(), 32u);
   EXPECT_EQ(Json("queue describe orders")["stats"]["delayed"], 1);
