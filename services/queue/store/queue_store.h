@@ -5,6 +5,7 @@
 //   RegistryStore  control plane: queues and their attributes. Thread-safe, blocking, takes a deadline.
 //   LeaseStore     who owns which shard. Thread-safe, blocking, takes a deadline.
 //   ShardLog       the append-only log of one shard. Used by the shard's own thread only.
+// Beside it stand move_task_store.h and journal_reader.h.
 #pragma once
 
 #include <cstdint>
@@ -114,7 +115,8 @@ class RegistryStore {
   // Replaces the tags, which is no change of an attribute: updated_at stays. Errors as of UpdateQueue.
   virtual absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version,
                                               const Tags& tags, absl::Time deadline) = 0;
-  // NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue. Its messages are the shards' business.
+  // NOT_FOUND (QUEUE_DOES_NOT_EXIST) if there is no such queue. Its messages are the shards' business. A move task whose source it is
+  // ends as failed (QUEUE_DOES_NOT_EXIST).
   virtual absl::Status DeleteQueue(core::QueueId id, absl::Time deadline) = 0;
 
   // Notes that the queue is purged now. PURGE_IN_PROGRESS if it was within the last `rest` (up to kRestMax), NOT_FOUND as above.

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "libs/base/error.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -38,6 +39,32 @@ inline absl::Status QueueChangedError(core::QueueId id) {
   return MakeError(ErrorReason::kConcurrentModification,
                    absl::StrCat("The queue with the id ", id.value(),
                                 " was changed by another request at the same time."));
+}
+
+inline absl::Status MoveTaskRunsError(absl::string_view source_arn) {
+  return MakeError(ErrorReason::kMoveTaskAlreadyRunning,
+                   "There is already a task running. Only one active task is allowed for a source queue arn "
+                   "at a given time.",
+                   {{"source_arn", std::string(source_arn)}});
+}
+
+inline absl::Status NoSuchMoveTaskError() {
+  return MakeError(ErrorReason::kMoveTaskDoesNotExist, "Task does not exist.");
+}
+
+inline absl::Status MoveTaskEndedError(MoveTaskState state) {
+  return MakeError(ErrorReason::kMoveTaskNotRunning, state == MoveTaskState::kCancelling
+                                                         ? "The task is being cancelled already."
+                                                         : "The task has already ended.");
+}
+
+inline absl::Status NoSuchMovePartError() {
+  return MakeError(ErrorReason::kMoveTaskNotRunning, "That part of a move task is not to be run.");
+}
+
+inline absl::Status SourceDeletedError(absl::string_view source_arn) {
+  return MakeError(ErrorReason::kQueueDoesNotExist,
+                   absl::StrCat("The source queue, ", source_arn, ", was deleted."));
 }
 
 inline absl::Status NoSuchShardError(core::ShardId shard) {

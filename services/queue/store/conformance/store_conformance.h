@@ -30,6 +30,7 @@ inline absl::Time Soon() { return absl::Now() + absl::Seconds(20); }
 
 class MemoryBackend {
  public:
+  MoveTaskStore& move_tasks() { return store_; }
   JournalReader& journal() { return store_; }
   RegistryStore& registry() { return store_; }
   LeaseStore& leases() { return store_; }
@@ -47,6 +48,7 @@ class FaultyBackend {
   RegistryStore& registry() { return registry_; }
   LeaseStore& leases() { return leases_; }
   ShardLogFactory& logs() { return logs_; }
+  MoveTaskStore& move_tasks() { return move_tasks_; }
   FaultInjector& faults() { return faults_; }
 
  private:
@@ -55,6 +57,7 @@ class FaultyBackend {
   FaultyRegistryStore registry_{inner_.registry(), faults_};
   FaultyLeaseStore leases_{inner_.leases(), faults_};
   FaultyShardLogFactory logs_{inner_.logs(), faults_};
+  FaultyMoveTaskStore move_tasks_{inner_.move_tasks(), faults_};
 };
 
 class PgBackend {
@@ -71,6 +74,7 @@ class PgBackend {
   LeaseStore& leases() { return *store_.leases; }
   ShardLogFactory& logs() { return *store_.logs; }
   JournalReader& journal() { return *store_.journal; }
+  MoveTaskStore& move_tasks() { return *store_.move_tasks; }
   const std::string& dsn() const { return dsn_; }
 
  private:

@@ -61,6 +61,18 @@ TEST_F(StoreFaults, QueueThatWasCreatedButFailedExistsAtTheRetry) {
   EXPECT_EQ(registry().ListQueues(Soon()).value().size(), 1u);
 }
 
+TEST_F(StoreFaults, MoveTaskThatWasStartedButFailedRunsAtTheRetry) {
+  const core::QueueId queue =
+      registry().CreateQueue({.name = {"000000000000", "us-east-1", "dead"}, .shard = kShard}, Soon()).value().id;
+  const NewMoveTask task{.id = "0f8fad5b-d9cb-469f-a165-100000000001",
+                         .source = queue,
+                         .source_arn = "arn:dead",
+                         .partitions = {{kShard, core::PartitionId(1), queue}}};
+  faults().ScriptCalls(FaultPoint::kMoveTasks, {CallFault::kDoneButFailed});
+  EXPECT_EQ(ReasonOf(backend_.move_tasks().StartMoveTask(task, Soon())), ErrorReason::kStoreUnavailable);
+  EXPECT_EQ(ReasonOf(backend_.move_tasks().StartMoveTask(task, Soon())), ErrorReason::kMoveTaskAlreadyRunning);
+}
+
 TEST_F(StoreFaults, ShardThatWasTakenButFailedHasANewEpochAndMayBeTakenAgain) {
   Reopen();
   faults().ScriptCalls(FaultPoint::kLease, {CallFault::kDoneButFailed});

@@ -144,6 +144,8 @@ double FaultInjector::ChanceOf(FaultPoint point) const {
       return chances_.lease;
     case FaultPoint::kRegistry:
       return chances_.registry;
+    case FaultPoint::kMoveTasks:
+      return chances_.move_tasks;
   }
   return 0;
 }

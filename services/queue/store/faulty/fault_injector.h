@@ -2,7 +2,7 @@
 //
 // Two sources, the first wins:
 //   scripts   "the next append is written but reported in doubt": for tests about one fault;
-//   chances   random faults from a seed: for tests that run long. Each stream (a shard's log; the leases; the registry) draws from
+//   chances   random faults from a seed: for tests that run long. Each stream (a shard's log; the leases; the registry; the move tasks) draws from
 //             its own generator, so a stream's faults depend on the seed and its own calls, not on how threads interleave.
 // Without either, nothing goes wrong.
 //
@@ -41,6 +41,7 @@ enum class FaultPoint {
   kSegment,   // StartSegment, DropSegment
   kLease,     // every call of a LeaseStore
   kRegistry,  // every call of a RegistryStore
+  kMoveTasks,  // every call of a MoveTaskStore
 };
 
 // 0 to 1 each; the chances of appends are added up.
@@ -54,6 +55,7 @@ struct FaultChances {
   double segment = 0;  // half of them done
   double lease = 0;    // half of them done
   double registry = 0;  // half of them done
+  double move_tasks = 0;  // half of them done
   // An append that takes so long before it is told its outcome.
   double slow = 0;
   absl::Duration slow_time = absl::Milliseconds(5);

@@ -13,6 +13,7 @@ namespace {
 // Streams of the injector. A shard's log has the shard's number, which is not negative.
 constexpr int64_t kRegistryStream = -1;
 constexpr int64_t kLeaseStream = -2;
+constexpr int64_t kMoveTaskStream = -3;
 
 absl::Status InjectedError() {
   return MakeError(ErrorReason::kStoreUnavailable, "The store cannot be reached (injected fault).");
@@ -230,6 +231,41 @@ absl::Status FaultyLeaseStore::ReleaseShard(core::ShardId shard, absl::string_vi
                                             core::Epoch epoch, absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kLease, kLeaseStream),
              [&] { return inner_.ReleaseShard(shard, replica, epoch, deadline); });
+}
+
+absl::Status FaultyMoveTaskStore::StartMoveTask(const NewMoveTask& task, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.StartMoveTask(task, deadline); });
+}
+
+absl::StatusOr<MoveTaskRecord> FaultyMoveTaskStore::CancelMoveTask(absl::string_view id, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.CancelMoveTask(id, deadline); });
+}
+
+absl::Status FaultyMoveTaskStore::FailMoveTask(absl::string_view id, const absl::Status& failure, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.FailMoveTask(id, failure, deadline); });
+}
+
+absl::StatusOr<std::vector<MoveTaskRecord>> FaultyMoveTaskStore::ListMoveTasks(core::QueueId source, size_t limit, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.ListMoveTasks(source, limit, deadline); });
+}
+
+absl::StatusOr<std::vector<MoveTaskRecord>> FaultyMoveTaskStore::ListActiveMoveTasks(absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.ListActiveMoveTasks(deadline); });
+}
+
+absl::StatusOr<MoveTaskPart> FaultyMoveTaskStore::ClaimMovePart(absl::string_view task, core::PartitionId partition, core::Epoch epoch, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.ClaimMovePart(task, partition, epoch, deadline); });
+}
+
+absl::StatusOr<std::vector<bool>> FaultyMoveTaskStore::NoteMoves(absl::Span<const MoveProgress> moves, absl::Time deadline) {
+  return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
+             [&] { return inner_.NoteMoves(moves, deadline); });
 }
 
 std::unique_ptr<ShardLog> FaultyShardLogFactory::OpenLog(core::ShardId shard) {

@@ -10,11 +10,12 @@
 #include <vector>
 
 #include "services/queue/store/faulty/fault_injector.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
 
-// `inner` and `faults` must outlive it, for all three.
+// `inner` and `faults` must outlive it, for all four.
 class FaultyRegistryStore final : public RegistryStore {
  public:
   FaultyRegistryStore(RegistryStore& inner, FaultInjector& faults)
@@ -54,6 +55,27 @@ class FaultyLeaseStore final : public LeaseStore {
 
  private:
   LeaseStore& inner_;
+  FaultInjector& faults_;
+};
+
+class FaultyMoveTaskStore final : public MoveTaskStore {
+ public:
+  FaultyMoveTaskStore(MoveTaskStore& inner, FaultInjector& faults) : inner_(inner), faults_(faults) {}
+
+  absl::Status StartMoveTask(const NewMoveTask& task, absl::Time deadline) override;
+  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) override;
+  absl::Status FailMoveTask(absl::string_view id, const absl::Status& failure,
+                            absl::Time deadline) override;
+  absl::StatusOr<std::vector<MoveTaskRecord>> ListMoveTasks(core::QueueId source, size_t limit,
+                                                            absl::Time deadline) override;
+  absl::StatusOr<std::vector<MoveTaskRecord>> ListActiveMoveTasks(absl::Time deadline) override;
+  absl::StatusOr<MoveTaskPart> ClaimMovePart(absl::string_view task, core::PartitionId partition,
+                                             core::Epoch epoch, absl::Time deadline) override;
+  absl::StatusOr<std::vector<bool>> NoteMoves(absl::Span<const MoveProgress> moves,
+                                              absl::Time deadline) override;
+
+ private:
+  MoveTaskStore& inner_;
   FaultInjector& faults_;
 };
 

@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "libs/base/clock.h"
 #include "libs/base/mutex.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -67,6 +68,10 @@ class MemoryDatabase {
     return shard.value() >= 0 && shard.value() < static_cast<int>(shards.size());
   }
 
+  MoveTaskRecord* FindMoveTask(absl::string_view id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+  void EndMoveTask(MoveTaskRecord& task, MoveTaskState state, const absl::Status& failure = absl::OkStatus())
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu);
+
   const Clock& clock;
   Mutex mu;
   std::vector<MemoryShard> shards ABSL_GUARDED_BY(mu);
@@ -77,6 +82,7 @@ class MemoryDatabase {
   int64_t version ABSL_GUARDED_BY(mu) = 0;
   std::map<QueueName, absl::Time> deleted_at ABSL_GUARDED_BY(mu);
   std::map<core::QueueId, absl::Time> purged_at ABSL_GUARDED_BY(mu);
+  std::vector<MoveTaskRecord> move_tasks ABSL_GUARDED_BY(mu);  // oldest first
 };
 
 std::unique_ptr<ShardLog> NewMemoryShardLog(std::shared_ptr<MemoryDatabase> db,

@@ -99,6 +99,10 @@ absl::Status MemoryQueueStore::DeleteQueue(core::QueueId id, absl::Time) {
   if (it == db_->queues.end()) return NoSuchQueueError(id);
   db_->deleted_at[it->second.name] = db_->Now();
   db_->queues.erase(it);
+  for (MoveTaskRecord& task : db_->move_tasks) {
+    if (task.source != id || !IsActive(task.state)) continue;
+    db_->EndMoveTask(task, MoveTaskState::kFailed, SourceDeletedError(task.source_arn));
+  }
   db_->purged_at.erase(id);
   ++db_->version;
   return absl::OkStatus();

@@ -11,6 +11,7 @@
 
 #include "libs/base/clock.h"
 #include "services/queue/store/journal_reader.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
@@ -21,7 +22,8 @@ class MemoryDatabase;
 class MemoryQueueStore final : public RegistryStore,
                                public LeaseStore,
                                public ShardLogFactory,
-                               public JournalReader {
+                               public JournalReader,
+                               public MoveTaskStore {
  public:
   // `clock` must outlive the store and its logs.
   explicit MemoryQueueStore(const Clock& clock);
@@ -51,6 +53,18 @@ class MemoryQueueStore final : public RegistryStore,
                             absl::Time deadline) override;
 
   std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) override;
+
+  absl::Status StartMoveTask(const NewMoveTask& task, absl::Time deadline) override;
+  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) override;
+  absl::Status FailMoveTask(absl::string_view id, const absl::Status& failure,
+                            absl::Time deadline) override;
+  absl::StatusOr<std::vector<MoveTaskRecord>> ListMoveTasks(core::QueueId source, size_t limit,
+                                                            absl::Time deadline) override;
+  absl::StatusOr<std::vector<MoveTaskRecord>> ListActiveMoveTasks(absl::Time deadline) override;
+  absl::StatusOr<MoveTaskPart> ClaimMovePart(absl::string_view task, core::PartitionId partition,
+                                             core::Epoch epoch, absl::Time deadline) override;
+  absl::StatusOr<std::vector<bool>> NoteMoves(absl::Span<const MoveProgress> moves,
+                                              absl::Time deadline) override;
 
   absl::StatusOr<MessageHistory> FindMessage(absl::string_view message_id,
                                              absl::Time deadline) override;

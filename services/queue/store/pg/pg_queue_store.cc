@@ -102,6 +102,7 @@ absl::StatusOr<PgQueueStore> CreatePgQueueStore(const PgQueueStoreOptions& optio
   store.registry = NewPgRegistryStore(pool);
   store.leases = NewPgLeaseStore(pool);
   store.journal = NewPgJournalReader(pool);
+  store.move_tasks = NewPgMoveTaskStore(pool);
   store.logs = std::make_unique<PgShardLogFactory>(
       PgShardLogOptions{.conninfo = std::move(conninfo),
                         .statement_timeout = answer_timeout * 3 / 4,

@@ -1,7 +1,7 @@
 // The queue service's store in PostgreSQL.
 //
-//   registry and leases   tables of the schema `queue` (schema/0001_initial.sql, applied by the migrator), over a small pool of
-//                         connections that all threads share;
+//   registry, leases,     tables of the schema `queue` (schema/0001_initial.sql, applied by the migrator), over a small pool of
+//   move tasks            connections that all threads share;
 //   the log of a shard    schema `shard_NNNN`: a catalogue of segments, and per segment a pair of insert-only tables. One
 //                         connection of its own per open log, over libpq directly (pg_shard_log.cc says why).
 //
@@ -14,13 +14,14 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/queue/store/journal_reader.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::store {
 
 struct PgQueueStoreOptions {
   std::string database_url;  // libpq URI or keywords
-  // Of the registry and the leases together. Each open log has one more.
+  // Of the registry, the leases and the move tasks together. Each open log has one more.
   int registry_connections = 4;
   // What an owner's lease lasts. No session of a log can hold the fence longer: its transactions end by PostgreSQL's own
   // timeouts well before this (after 3 s at most), so that a take-over never waits for an owner that is paused or cut off.
@@ -35,6 +36,7 @@ struct PgQueueStore {
   std::unique_ptr<LeaseStore> leases;
   std::unique_ptr<ShardLogFactory> logs;
   std::unique_ptr<JournalReader> journal;
+  std::unique_ptr<MoveTaskStore> move_tasks;
 };
 
 // Connects nothing yet: a database that is away shows as UNAVAILABLE in the calls. INVALID_ARGUMENT if an option makes no sense.

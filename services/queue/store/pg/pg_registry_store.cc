@@ -188,6 +188,21 @@ std::optional<QueueRecord> FindQueue(pqxx::work& tx, core::QueueId id) {
   return std::move(records.front());
 }
 
+// The one whose source the queue was.
+void FailMoveTask(pqxx::work& tx, core::QueueId source) {
+  const pqxx::result task = tx.exec_params(
+      "SELECT task_id, source_arn FROM queue.move_tasks WHERE queue_id = $1 AND ended_at IS NULL"
+      " FOR NO KEY UPDATE",
+      source.value());
+  if (task.empty()) return;
+  const absl::Status failure = SourceDeletedError(task[0][1].as<std::string>());
+  tx.exec_params(
+      "UPDATE queue.move_tasks SET state = $2, failure_reason = $3, failure_message = $4,"
+      " ended_at = clock_timestamp() WHERE task_id = $1",
+      task[0][0].as<std::string>(), static_cast<int>(MoveTaskState::kFailed),
+      static_cast<int>(ReasonOf(failure)), std::string(failure.message()));
+}
+
 // When the name was deleted is known for kRestMax.
 bool NameRests(pqxx::work& tx, const QueueName& name, absl::Duration rest) {
   return !tx.exec_params(
@@ -329,6 +344,7 @@ class PgRegistryStore final : public RegistryStore {
           " ON CONFLICT (account, region, name) DO UPDATE SET deleted_at = excluded.deleted_at",
           id.value());
       if (deleted.affected_rows() == 0) return NoSuchQueueError(id);
+      FailMoveTask(tx, id);
       tx.exec_params(
           "DELETE FROM queue.deleted_names WHERE deleted_at < now() - $1 * interval '1 microsecond'",
           absl::ToInt64Microseconds(kRestMax));
