@@ -40,7 +40,7 @@ class EngineOnPgTest : public PgTest {
     engine_ = std::make_unique<engine::QueueEngine>(
         engine::EngineOptions{.shards = 1,
                               .shard = {.segment_rows_max = 40, .segments_max = 3, .copy_rows = 7}},
-        *store_.registry, *store_.leases, *store_.logs, SystemClock(), metrics_);
+        *store_.registry, *store_.leases, *store_.logs, *store_.move_tasks, SystemClock(), metrics_);
     ASSERT_TRUE(engine_->Start("here", Soon()).ok());
   }
 

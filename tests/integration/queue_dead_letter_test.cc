@@ -33,13 +33,18 @@ class DeadLetterTest : public QueueTest {
     if (!response.ok()) return response.status();
     return response->task_handle();
   }
+  // The newest.
+  v1::MessageMoveTask Task(const std::string& source) {
+    const auto response =
+        Must(&Stub::ListMessageMoveTasks,
+             Proto<v1::ListMessageMoveTasksRequest>(absl::StrCat("source { name: '", source, "' }")));
+    WEIR_CHECK(response.tasks_size() == 1);
+    return response.tasks(0);
+  }
   v1::MessageMoveTask AwaitEnd(const std::string& source) {
     while (true) {
-      const auto response =
-          Must(&Stub::ListMessageMoveTasks,
-               Proto<v1::ListMessageMoveTasksRequest>(absl::StrCat("source { name: '", source, "' }")));
-      WEIR_CHECK(response.tasks_size() == 1);
-      if (response.tasks(0).has_ended_at()) return response.tasks(0);
+      const v1::MessageMoveTask task = Task(source);
+      if (task.has_ended_at()) return task;
     }
   }
 };
@@ -214,6 +219,80 @@ TEST_F(DeadLetterTest, MoveTaskToADestinationAndItsCancellation) {
   EXPECT_LT(task.messages_moved(), 20);
   EXPECT_EQ(GetQueue("target").stats().ready() + GetQueue("elsewhere").stats().ready() +
                 GetQueue("elsewhere").stats().in_flight(), 20);
+}
+
+TEST_F(DeadLetterTest, MoveTaskGoesOnAfterARestartAndMovesEachMessageOnce) {
+  constexpr int kMessages = 40;
+  CreateQueue("target");
+  CreateQueue("elsewhere");
+  CreateQueue("source", Policy("target", 1));
+  std::vector<std::string> sent;
+  for (int i = 0; i < kMessages; ++i) sent.push_back(Send("target", absl::StrCat(i)).message_id());
+  const auto handle = StartMove("target", absl::StrCat("destination_arn: '", Arn("elsewhere"),
+                                                       "' max_messages_per_second: 20"));
+  ASSERT_TRUE(handle.ok()) << handle.status();
+  while (Counts("elsewhere") == "0/0/0") {
+  }
+  StopServer();
+  StartServer();
+  EXPECT_EQ(ReasonOf(StartMove("target").status()), ErrorReason::kMoveTaskAlreadyRunning);
+  const v1::MessageMoveTask running = Task("target");
+  EXPECT_EQ(running.task_handle(), *handle);
+  EXPECT_EQ(running.status(), v1::MESSAGE_MOVE_TASK_STATUS_RUNNING);
+  EXPECT_EQ(running.destination_arn(), Arn("elsewhere"));
+  EXPECT_EQ(running.max_messages_per_second(), 20);
+  EXPECT_GE(running.messages_moved(), 1);
+  const v1::MessageMoveTask ended = AwaitEnd("target");
+  EXPECT_EQ(ended.status(), v1::MESSAGE_MOVE_TASK_STATUS_COMPLETED) << ended.ShortDebugString();
+  EXPECT_EQ(ended.messages_moved(), kMessages);
+  EXPECT_EQ(ended.messages_to_move(), kMessages);
+  EXPECT_EQ(ended.started_at().seconds(), running.started_at().seconds());
+  EXPECT_EQ(Counts("target"), "0/0/0");
+  EXPECT_EQ(Counts("elsewhere"), absl::StrCat(kMessages, "/0/0"));
+  std::vector<std::string> found;
+  while (found.size() < sent.size()) {
+    for (const v1::ReceivedMessage& message : Receive("elsewhere", 10, /*wait_s=*/20)) {
+      found.push_back(message.message_id());
+    }
+  }
+  EXPECT_THAT(found, ::testing::UnorderedElementsAreArray(sent));
+}
+
+TEST_F(DeadLetterTest, MoveTaskIsCancelledAfterARestart) {
+  CreateQueue("target");
+  CreateQueue("elsewhere");
+  CreateQueue("source", Policy("target", 1));
+  for (int i = 0; i < 20; ++i) Send("target", absl::StrCat(i));
+  const auto handle = StartMove("target", absl::StrCat("destination_arn: '", Arn("elsewhere"),
+                                                       "' max_messages_per_second: 1"));
+  ASSERT_TRUE(handle.ok()) << handle.status();
+  StopServer();
+  StartServer();
+  v1::CancelMessageMoveTaskRequest cancel;
+  cancel.set_task_handle(*handle);
+  Must(&Stub::CancelMessageMoveTask, cancel);
+  const v1::MessageMoveTask ended = AwaitEnd("target");
+  EXPECT_EQ(ended.status(), v1::MESSAGE_MOVE_TASK_STATUS_CANCELLED);
+  EXPECT_EQ(GetQueue("elsewhere").stats().ready(), ended.messages_moved());
+  EXPECT_EQ(GetQueue("target").stats().ready(), 20 - ended.messages_moved());
+  StopServer();
+  StartServer();
+  EXPECT_EQ(Task("target").status(), v1::MESSAGE_MOVE_TASK_STATUS_CANCELLED);
+  EXPECT_EQ(ReasonOf(Call(&Stub::CancelMessageMoveTask, cancel).status()), ErrorReason::kMoveTaskNotRunning);
+}
+
+TEST_F(DeadLetterTest, MoveTaskFailsWhenItsDestinationIsDeleted) {
+  CreateQueue("target");
+  CreateQueue("elsewhere");
+  CreateQueue("source", Policy("target", 1));
+  for (int i = 0; i < 20; ++i) Send("target", absl::StrCat(i));
+  ASSERT_TRUE(StartMove("target", absl::StrCat("destination_arn: '", Arn("elsewhere"),
+                                               "' max_messages_per_second: 2")).ok());
+  Must(&Stub::DeleteQueue, Proto<v1::DeleteQueueRequest>("queue { name: 'elsewhere' }"));
+  const v1::MessageMoveTask ended = AwaitEnd("target");
+  EXPECT_EQ(ended.status(), v1::MESSAGE_MOVE_TASK_STATUS_FAILED);
+  EXPECT_EQ(ended.failure_reason(), common::v1::ERROR_REASON_QUEUE_DOES_NOT_EXIST);
+  EXPECT_THAT(ended.failure_message(), ::testing::HasSubstr(Arn("elsewhere")));
 }
 
 TEST_F(DeadLetterTest, MoveTaskNeedsADeadLetterQueueAndADestination) {

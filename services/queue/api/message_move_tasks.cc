@@ -23,7 +23,7 @@ std::string FormatHandle(absl::string_view task_id, absl::string_view source_arn
 }
 
 absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& request,
-                   v1::StartMessageMoveTaskResponse& response) {
+                   v1::StartMessageMoveTaskResponse& response, absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source,
                         FindQueue(context, request.source(), "source"));
   engine::Registry& registry = context.engine.registry();
@@ -72,28 +72,28 @@ absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& requ
                      {{"field", "max_messages_per_second"}});
   }
   WEIR_ASSIGN_OR_RETURN(const std::string id,
-                        context.engine.move_tasks().Start(source, destination, rate));
+                        context.engine.move_tasks().StartTask(*source, destination, rate, deadline));
   response.set_task_handle(FormatHandle(id, source->arn));
   return absl::OkStatus();
 }
 
-v1::MessageMoveTaskStatus ToProto(engine::MoveTaskState state) {
+v1::MessageMoveTaskStatus ToProto(store::MoveTaskState state) {
   switch (state) {
-    case engine::MoveTaskState::kRunning:
+    case store::MoveTaskState::kRunning:
       return v1::MESSAGE_MOVE_TASK_STATUS_RUNNING;
-    case engine::MoveTaskState::kCompleted:
+    case store::MoveTaskState::kCompleted:
       return v1::MESSAGE_MOVE_TASK_STATUS_COMPLETED;
-    case engine::MoveTaskState::kCancelling:
+    case store::MoveTaskState::kCancelling:
       return v1::MESSAGE_MOVE_TASK_STATUS_CANCELLING;
-    case engine::MoveTaskState::kCancelled:
+    case store::MoveTaskState::kCancelled:
       return v1::MESSAGE_MOVE_TASK_STATUS_CANCELLED;
-    case engine::MoveTaskState::kFailed:
+    case store::MoveTaskState::kFailed:
       return v1::MESSAGE_MOVE_TASK_STATUS_FAILED;
   }
   return v1::MESSAGE_MOVE_TASK_STATUS_UNSPECIFIED;
 }
 
-void EncodeTask(const engine::MoveTaskStatus& task, v1::MessageMoveTask& out) {
+void EncodeTask(const store::MoveTaskRecord& task, v1::MessageMoveTask& out) {
   out.set_task_handle(FormatHandle(task.id, task.source_arn));
   out.set_status(ToProto(task.state));
   out.set_source_arn(task.source_arn);
@@ -101,8 +101,8 @@ void EncodeTask(const engine::MoveTaskStatus& task, v1::MessageMoveTask& out) {
   if (task.max_messages_per_second > 0) {
     out.set_max_messages_per_second(task.max_messages_per_second);
   }
-  out.set_messages_moved(task.moved);
-  out.set_messages_to_move(task.to_move);
+  out.set_messages_moved(store::MovedBy(task));
+  out.set_messages_to_move(store::ToMoveBy(task));
   if (!task.failure.ok()) {
     out.set_failure_reason(static_cast<common::v1::ErrorReason>(ReasonOf(task.failure)));
     out.set_failure_message(std::string(task.failure.message()));
@@ -115,20 +115,20 @@ void EncodeTask(const engine::MoveTaskStatus& task, v1::MessageMoveTask& out) {
 }
 
 absl::Status List(Context& context, const v1::ListMessageMoveTasksRequest& request,
-                  v1::ListMessageMoveTasksResponse& response) {
+                  v1::ListMessageMoveTasksResponse& response, absl::Time deadline) {
   WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr source,
                         FindQueue(context, request.source(), "source"));
   WEIR_ASSIGN_OR_RETURN(const int32_t limit,
                         CheckCount(request.max_results(), "max_results", 1, kListedMax, 1));
-  for (const engine::MoveTaskStatus& task :
-       context.engine.move_tasks().List(source->arn, static_cast<size_t>(limit))) {
-    EncodeTask(task, *response.add_tasks());
-  }
+  WEIR_ASSIGN_OR_RETURN(
+      const std::vector<store::MoveTaskRecord> tasks,
+      context.engine.move_tasks().List(*source, static_cast<size_t>(limit), deadline));
+  for (const store::MoveTaskRecord& task : tasks) EncodeTask(task, *response.add_tasks());
   return absl::OkStatus();
 }
 
 absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& request,
-                    v1::CancelMessageMoveTaskResponse& response) {
+                    v1::CancelMessageMoveTaskResponse& response, absl::Time deadline) {
   std::string bytes;
   MoveTaskHandle handle;
   if (request.task_handle().empty()) return MissingParameter("task_handle");
@@ -140,7 +140,7 @@ absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& re
                                   "StartMessageMoveTask answered."),
                      {{"field", "task_handle"}});
   }
-  WEIR_ASSIGN_OR_RETURN(const int64_t moved, context.engine.move_tasks().Cancel(handle.task_id()));
+  WEIR_ASSIGN_OR_RETURN(const int64_t moved, context.engine.move_tasks().Cancel(handle.task_id(), deadline));
   response.set_messages_moved(moved);
   return absl::OkStatus();
 }
@@ -152,7 +152,7 @@ grpc::ServerUnaryReactor* StartMessageMoveTask(Context& context,
                                                const v1::StartMessageMoveTaskRequest& request,
                                                v1::StartMessageMoveTaskResponse& response) {
   return RunBlocking(context, grpc_context, "StartMessageMoveTask",
-                     [&](absl::Time deadline) { return Start(context, request, response); });
+                     [&](absl::Time deadline) { return Start(context, request, response, deadline); });
 }
 
 grpc::ServerUnaryReactor* ListMessageMoveTasks(Context& context,
@@ -160,7 +160,7 @@ grpc::ServerUnaryReactor* ListMessageMoveTasks(Context& context,
                                                const v1::ListMessageMoveTasksRequest& request,
                                                v1::ListMessageMoveTasksResponse& response) {
   return RunBlocking(context, grpc_context, "ListMessageMoveTasks",
-                     [&](absl::Time deadline) { return List(context, request, response); });
+                     [&](absl::Time deadline) { return List(context, request, response, deadline); });
 }
 
 grpc::ServerUnaryReactor* CancelMessageMoveTask(Context& context,
@@ -168,7 +168,7 @@ grpc::ServerUnaryReactor* CancelMessageMoveTask(Context& context,
                                                 const v1::CancelMessageMoveTaskRequest& request,
                                                 v1::CancelMessageMoveTaskResponse& response) {
   return RunBlocking(context, grpc_context, "CancelMessageMoveTask",
-                     [&](absl::Time deadline) { return Cancel(context, request, response); });
+                     [&](absl::Time deadline) { return Cancel(context, request, response, deadline); });
 }
 
 }  // namespace weir::queue::api

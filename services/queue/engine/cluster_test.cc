@@ -34,7 +34,7 @@ class ClusterTest : public testing::Test {
         : leases(test.store_, faults),
           logs(test.store_, faults),
           engine({.replica = name, .shards = kShards, .lease_time = kLease}, test.store_, leases, logs,
-                 SystemClock(), test.metrics_, &test.peers_) {
+                 test.store_, SystemClock(), test.metrics_, &test.peers_) {
       test.peers_.Add(name, engine);
       const absl::Status started = engine.Start(name, Soon());
       EXPECT_TRUE(started.ok()) << started;

@@ -28,14 +28,14 @@ inline core::ContentPtr Content(const std::string& body) {
 class EngineTest : public testing::Test {
  protected:
   EngineTest()
-      : store_(SystemClock()), leases_(store_, faults_), logs_(store_, faults_) {
+      : store_(SystemClock()), leases_(store_, faults_), logs_(store_, faults_), move_tasks_(store_, faults_) {
     Restart();
   }
 
   void Restart(ShardOptions options = {}) {
     engine_.reset();
     engine_ = std::make_unique<QueueEngine>(EngineOptions{.shards = 2, .shard = options}, store_,
-                                            leases_, logs_, SystemClock(), metrics_);
+                                            leases_, logs_, move_tasks_, SystemClock(), metrics_);
     const absl::Status started = engine_->Start("here", Soon());
     ASSERT_TRUE(started.ok()) << started;
   }
@@ -100,6 +100,7 @@ class EngineTest : public testing::Test {
   store::MemoryQueueStore store_;
   store::FaultyLeaseStore leases_;
   store::FaultyShardLogFactory logs_;
+  store::FaultyMoveTaskStore move_tasks_;
   NoEngineMetrics metrics_;
   std::unique_ptr<QueueEngine> engine_;
 };

@@ -1,222 +1,365 @@
 #include "services/queue/engine/move_tasks.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/error.h"
 #include "libs/base/random.h"
 #include "libs/base/status_macros.h"
-#include "services/queue/core/command.h"
+#include "libs/observe/log.h"
+#include "services/queue/engine/move_lots.h"
+#include "services/queue/engine/move_pace.h"
 
 namespace weir::queue::engine {
 namespace {
 
-// Ended tasks that List still knows.
-constexpr size_t kEndedTasksKept = 100;
-// One lot; at the greatest rate (500 messages/s) a lot is a fifth of a second.
-constexpr int32_t kLot = 100;
+// So old are the counts that List shows, and so late is a cancel noticed whose hint was lost.
+constexpr absl::Duration kNotePeriod = absl::Seconds(1);
+// After something that may work later.
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+constexpr absl::Duration kStoreWait = absl::Seconds(2);
+// How long a stop waits for the messages that are on the move. Those that take longer arrive, but are not counted.
+constexpr absl::Duration kDrainWait = absl::Seconds(5);
+
+bool MayWorkLater(const absl::Status& why) {
+  return absl::IsUnavailable(why) || absl::IsResourceExhausted(why) || absl::IsAborted(why) ||
+         absl::IsDeadlineExceeded(why) || absl::IsCancelled(why);
+}
+
+size_t OpenParts(const store::MoveTaskRecord& task) {
+  return static_cast<size_t>(std::count_if(task.parts.begin(), task.parts.end(),
+                                           [](const auto& part) { return !part.done; }));
+}
 
 }  // namespace
 
-struct MoveTasks::Task {
-  QueueInfoPtr source;
-  std::thread thread;
-  Mutex mu;
-  MoveTaskStatus status ABSL_GUARDED_BY(mu);
-  bool cancelled ABSL_GUARDED_BY(mu) = false;
-  int64_t ended ABSL_GUARDED_BY(mu) = 0;  // transfers that moved or did not
-  absl::Status failure ABSL_GUARDED_BY(mu);
-
-  bool Running() {
-    MutexLock lock(&mu);
-    return status.state == MoveTaskState::kRunning || status.state == MoveTaskState::kCancelling;
+// A part that this replica has claimed.
+//
+//     counting ──► moving ──► done      the part is over: told to the store, then dropped
+//         └───────────┴─────► leaving   it is not ours any more: what has moved is told to the store, then it is dropped
+struct MoveTasks::Part {
+  int64_t moved() const { return moved_before + lots.moved(); }
+  store::MoveProgress progress() const { return {task, partition, epoch, to_move, moved(), done}; }
+  bool is_new() const { return progress_noted.to_move != to_move || progress_noted.moved != moved() || done; }
+  // Not to be put off: what comes next waits for it.
+  bool is_urgent() const {
+    return done || progress_noted.to_move != to_move || (leaving && is_new() && !lots.busy());
   }
+
+  const std::string task;
+  const std::string source_arn;
+  const core::PartitionId partition;
+  const core::Epoch epoch;
+  const int64_t moved_before;  // it was claimed
+  std::optional<int64_t> to_move;
+  store::MoveProgress progress_noted;
+  MovePace pace;
+  absl::Duration lot_begun;
+  absl::Duration not_before = -absl::InfiniteDuration();
+  bool cancelled = false;
+  bool dry = false;  // nothing is ready any more
+  bool done = false;
+  bool leaving = false;
+  bool over = false;  // there is nothing more to tell the store
+  bool looked_for_queue = false;  // one was not found, so the list of queues was made new; set until a lot moves
+  absl::Status failure;  // with which the task is to fail
+  ShardEngine& shard;
+  MoveLots lots;
 };
 
-absl::StatusOr<std::string> MoveTasks::Start(QueueInfoPtr source, absl::string_view destination_arn,
-                                             int32_t max_messages_per_second) {
-  MutexLock lock(&mu_);
-  if (stopping_) return MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again.");
-  for (const auto& task : tasks_) {
-    if (task->source->arn == source->arn && task->Running()) {
-      return MakeError(ErrorReason::kMoveTaskAlreadyRunning,
-                       "There is already a task running. Only one active task is allowed for a "
-                       "source queue arn at a given time.",
-                       {{"source_arn", source->arn}});
-    }
-  }
-  Prune();
-  auto task = std::make_shared<Task>();
-  task->source = std::move(source);
-  {
-    MutexLock task_lock(&task->mu);
-    task->status.id = RandomUuid();
-    task->status.source_arn = task->source->arn;
-    task->status.destination_arn = std::string(destination_arn);
-    task->status.max_messages_per_second = max_messages_per_second;
-    task->status.started_at = clock_.Now();
-  }
-  task->thread = std::thread([this, task] { Run(task); });
-  tasks_.push_back(task);
-  MutexLock task_lock(&task->mu);
-  return task->status.id;
-}
+MoveTasks::MoveTasks(Options options, store::MoveTaskStore& store, Registry& registry,
+                     Transfers& transfers, ShardRouter& shards, const Clock& clock)
+    : options_(std::move(options)),
+      store_(store),
+      registry_(registry),
+      transfers_(transfers),
+      shards_(shards),
+      clock_(clock),
+      signal_(std::make_shared<Signal>()) {}
 
-void MoveTasks::Prune() {
-  size_t ended = 0;
-  for (size_t i = tasks_.size(); i-- > 0;) {
-    if (tasks_[i]->Running() || ++ended <= kEndedTasksKept) continue;
-    tasks_[i]->thread.join();
-    tasks_.erase(tasks_.begin() + static_cast<std::ptrdiff_t>(i));
-  }
-}
+MoveTasks::~MoveTasks() { Stop(); }
 
-std::vector<MoveTaskStatus> MoveTasks::List(absl::string_view source_arn, size_t limit) const {
-  std::vector<MoveTaskStatus> found;
-  MutexLock lock(&mu_);
-  for (auto it = tasks_.rbegin(); it != tasks_.rend() && found.size() < limit; ++it) {
-    if ((*it)->source->arn != source_arn) continue;
-    MutexLock task_lock(&(*it)->mu);
-    found.push_back((*it)->status);
-  }
-  return found;
-}
-
-absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id) {
-  MutexLock lock(&mu_);
-  for (const auto& task : tasks_) {
-    MutexLock task_lock(&task->mu);
-    if (task->status.id != id) continue;
-    if (task->status.state != MoveTaskState::kRunning) {
-      return MakeError(ErrorReason::kMoveTaskNotRunning, "The task has already ended.");
-    }
-    task->status.state = MoveTaskState::kCancelling;
-    task->cancelled = true;
-    return task->status.moved;
-  }
-  return MakeError(ErrorReason::kMoveTaskDoesNotExist, "Task does not exist.");
+void MoveTasks::Start() {
+  thread_ = std::thread([this] { Run(); });
 }
 
 void MoveTasks::Stop() {
-  std::vector<std::shared_ptr<Task>> tasks;
   {
-    MutexLock lock(&mu_);
-    stopping_ = true;
-    tasks = tasks_;
+    MutexLock lock(&signal_->mu);
+    signal_->stopping = true;
   }
-  for (const auto& task : tasks) {
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::StatusOr<std::string> MoveTasks::StartTask(const QueueInfo& source,
+                                                 absl::string_view destination_arn,
+                                                 int32_t max_messages_per_second, absl::Time deadline) {
+  const store::NewMoveTask task{.id = RandomUuid(),
+                                .source = source.record.id,
+                                .source_arn = source.arn,
+                                .destination_arn = std::string(destination_arn),
+                                .max_messages_per_second = max_messages_per_second,
+                                .partitions = source.record.partitions};
+  WEIR_RETURN_IF_ERROR(store_.StartMoveTask(task, deadline));
+  observe::Log(observe::Level::kInfo, "move task started",
+               {{"task", task.id},
+                {"source", task.source_arn},
+                {"destination", task.destination_arn},
+                {"max_messages_per_second", absl::StrCat(max_messages_per_second)}});
+  Hint();
+  options_.tell_peers();
+  return task.id;
+}
+
+absl::StatusOr<std::vector<store::MoveTaskRecord>> MoveTasks::List(const QueueInfo& source, size_t limit,
+                                                                   absl::Time deadline) {
+  return store_.ListMoveTasks(source.record.id, limit, deadline);
+}
+
+absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id, absl::Time deadline) {
+  WEIR_ASSIGN_OR_RETURN(const store::MoveTaskRecord task, store_.CancelMoveTask(id, deadline));
+  observe::Log(observe::Level::kInfo, "move task cancelled", {{"task", task.id}, {"source", task.source_arn}});
+  Hint();
+  options_.tell_peers();
+  return store::MovedBy(task);
+}
+
+void MoveTasks::Hint() {
+  MutexLock lock(&signal_->mu);
+  signal_->look = true;
+  signal_->woken = true;
+}
+
+absl::Time MoveTasks::StoreDeadline() const { return absl::Now() + kStoreWait; }
+
+void MoveTasks::Run() {
+  absl::Duration due = -absl::InfiniteDuration();
+  while (true) {
+    bool look = false;
     {
-      MutexLock task_lock(&task->mu);
-      task->cancelled = true;
+      MutexLock lock(&signal_->mu);
+      Signal& signal = *signal_;
+      const auto woken = [&signal]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(signal.mu) {
+        return signal.woken || signal.stopping;
+      };
+      signal.mu.AwaitWithTimeout(woken, std::max(due - clock_.Monotonic(), absl::ZeroDuration()));
+      if (signal.stopping) break;
+      signal.woken = false;
+      look = std::exchange(signal.look, false);
     }
-    if (task->thread.joinable()) task->thread.join();
+    const absl::Duration now = clock_.Monotonic();
+    if (look || now >= next_look_) next_look_ = Look(now);
+    due = absl::InfiniteDuration();
+    for (const auto& [partition, part] : parts_) due = std::min(due, Step(*part, now));
+    due = std::min(due, Note(now, /*all=*/false));
+    due = std::min(due, next_look_);
   }
+  Drain();
 }
 
-void MoveTasks::Run(std::shared_ptr<Task> task) {
-  std::string destination_arn;
-  {
-    MutexLock lock(&task->mu);
-    destination_arn = task->status.destination_arn;
+void MoveTasks::Drain() {
+  const absl::Time deadline = absl::Now() + kDrainWait;
+  const auto at_rest = [this] {
+    return std::none_of(parts_.begin(), parts_.end(), [](const auto& part) { return part.second->lots.busy(); });
+  };
+  while (!at_rest() && absl::Now() < deadline) {
+    MutexLock lock(&signal_->mu);
+    Signal& signal = *signal_;
+    const auto woken = [&signal]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(signal.mu) { return signal.woken; };
+    signal.mu.AwaitWithDeadline(woken, deadline);
+    signal.woken = false;
   }
-  // The listener outlives the task's run when a shard is lost in the middle: hence shared.
-  transfers_.AddRedrive(task->source->address.partition,
-                        {destination_arn, [task](const absl::Status& outcome) {
-                           MutexLock lock(&task->mu);
-                           ++task->ended;
-                           if (outcome.ok()) {
-                             ++task->status.moved;
-                           } else if (task->failure.ok()) {
-                             task->failure = outcome;
-                           }
-                         }});
-  const absl::Status outcome = MoveLots(*task);
-  transfers_.RemoveRedrive(task->source->address.partition);
-  MutexLock lock(&task->mu);
-  if (!outcome.ok()) {
-    task->status.state = MoveTaskState::kFailed;
-    task->status.failure = outcome;
-  } else {
-    task->status.state =
-        task->cancelled ? MoveTaskState::kCancelled : MoveTaskState::kCompleted;
-  }
-  task->status.ended_at = clock_.Now();
+  Note(clock_.Monotonic(), /*all=*/true);
+  parts_.clear();
 }
 
-absl::Status MoveTasks::MoveLots(Task& task) {
-  WEIR_ASSIGN_OR_RETURN(const int64_t to_move, CountReady(*task.source));
-  int32_t rate = 0;
-  {
-    MutexLock lock(&task.mu);
-    task.status.to_move = to_move;
-    rate = task.status.max_messages_per_second;
+absl::Duration MoveTasks::Look(absl::Duration now) {
+  const auto active = store_.ListActiveMoveTasks(StoreDeadline());
+  if (!active.ok()) {
+    observe::Log(observe::Level::kWarning, "move tasks not read", {{"error", active.status().ToString()}});
+    return now + kRetryAfter;
   }
-  int64_t taken = 0;
-  while (taken < to_move) {
-    const int32_t limit = static_cast<int32_t>(
-        std::min<int64_t>({kLot, to_move - taken, rate > 0 ? std::max(rate / 5, 1) : kLot}));
-    const absl::Time lot_start = absl::Now();
-    WEIR_ASSIGN_OR_RETURN(const int32_t lot, MoveLot(task, limit));
-    taken += lot;
-    MutexLock lock(&task.mu);
-    if (!task.failure.ok()) return task.failure;
-    if (task.cancelled || lot == 0) break;
-    if (rate > 0 && taken < to_move) {
-      const absl::Duration pace = absl::Seconds(1) * lot / rate;
-      task.mu.AwaitWithDeadline([&task] { return task.cancelled; }, lot_start + pace);
+  bool away = false;
+  for (const auto& [partition, part] : parts_) Adjust(*part, *active);
+  for (const store::MoveTaskRecord& task : *active) {
+    for (const store::MoveTaskPart& part : task.parts) {
+      if (part.done || parts_.contains(part.partition)) continue;
+      if (shards_.local(part.shard).IsServing()) away = !Claim(task, part) || away;
     }
   }
-  return absl::OkStatus();
+  return now + (away || !parts_.empty() ? kNotePeriod : options_.period);
 }
 
-absl::StatusOr<int64_t> MoveTasks::CountReady(const QueueInfo& source) {
-  struct Answer {
-    Notification done;
-    absl::StatusOr<ShardAnswer> stats;
-  };
-  auto answer = std::make_shared<Answer>();
-  shards_.local(source.address.shard)
-      .Ask(StatsQuery{{source.address.partition}}, [answer](absl::StatusOr<ShardAnswer> stats) {
-        answer->stats = std::move(stats);
-        answer->done.Notify();
-      });
-  answer->done.WaitForNotification();
-  if (!answer->stats.ok()) return answer->stats.status();
-  return std::get<StatsAnswer>(*answer->stats).stats.at(0).ready;
-}
-
-absl::StatusOr<int32_t> MoveTasks::MoveLot(Task& task, int32_t limit) {
-  struct Answer {
-    Notification done;
-    core::Reply reply;
-  };
-  auto answer = std::make_shared<Answer>();
-  int64_t ended_before = 0;
-  {
-    MutexLock lock(&task.mu);
-    ended_before = task.ended;
+void MoveTasks::Adjust(Part& part, const std::vector<store::MoveTaskRecord>& active) {
+  const auto task = std::find_if(active.begin(), active.end(),
+                                 [&](const store::MoveTaskRecord& each) { return each.id == part.task; });
+  if (task == active.end()) {
+    part.leaving = true;
+    return;
   }
-  WEIR_RETURN_IF_ERROR(
-      shards_.local(task.source->address.shard)
-          .SubmitInternal(core::TakeForRedrive{task.source->address.partition, task.source->config,
-                                               limit},
-                          [answer](core::Reply reply) {
-                            answer->reply = std::move(reply);
-                            answer->done.Notify();
-                            return true;
-                          })
-          .status());
-  answer->done.WaitForNotification();
-  if (const auto* status = std::get_if<absl::Status>(&answer->reply)) return *status;
-  const int32_t taken = std::get<core::TakeReply>(answer->reply).taken;
-  // Each transfer is reported once, also when a shard is lost on the way: every sink is called.
-  MutexLock lock(&task.mu);
-  const auto all_ended = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(task.mu) {
-    return task.ended - ended_before >= taken;
+  part.cancelled = task->state == store::MoveTaskState::kCancelling;
+  part.pace.Set(task->max_messages_per_second, std::max<size_t>(OpenParts(*task), 1));
+}
+
+bool MoveTasks::Claim(const store::MoveTaskRecord& task, const store::MoveTaskPart& part) {
+  ShardEngine& shard = shards_.local(part.shard);
+  const absl::StatusOr<store::MoveTaskPart> claimed =
+      store_.ClaimMovePart(task.id, part.partition, shard.epoch(), StoreDeadline());
+  // Not owned, or not to be run any more: then somebody else knows better.
+  if (!claimed.ok()) return !absl::IsUnavailable(claimed.status()) || ReasonOf(claimed.status()) == ErrorReason::kShardNotOwned;
+  const auto wake = [signal = signal_] {
+    MutexLock lock(&signal->mu);
+    signal->woken = true;
   };
-  task.mu.Await(all_ended);
-  return taken;
+  std::unique_ptr<Part> made(new Part{
+      .task = task.id,
+      .source_arn = task.source_arn,
+      .partition = part.partition,
+      .epoch = claimed->epoch,
+      .moved_before = claimed->moved,
+      .to_move = claimed->to_move,
+      .progress_noted = {.to_move = claimed->to_move, .moved = claimed->moved},
+      .cancelled = task.state == store::MoveTaskState::kCancelling,
+      .shard = shard,
+      .lots{transfers_, shard, part.partition, task.destination_arn, wake},
+  });
+  made->pace.Set(task.max_messages_per_second, OpenParts(task));
+  observe::Log(observe::Level::kInfo, "move task runs here",
+               {{"task", task.id},
+                {"source", task.source_arn},
+                {"partition", absl::StrCat(part.partition.value())},
+                {"moved", absl::StrCat(claimed->moved)}});
+  parts_.emplace(part.partition, std::move(made));
+  return true;
+}
+
+absl::Duration MoveTasks::Step(Part& part, absl::Duration now) {
+  if (part.lots.busy()) return absl::InfiniteDuration();
+  TakeEnded(part, now);
+  if (!part.shard.IsServing() || part.shard.epoch() != part.epoch) part.leaving = true;
+  if (part.leaving || part.done) return absl::InfiniteDuration();
+  if (now < part.not_before && !part.cancelled) return part.not_before;
+  if (!part.failure.ok()) {
+    Fail(part, now);
+    return part.not_before;
+  }
+  if (part.cancelled || part.dry || (part.to_move.has_value() && part.moved() >= *part.to_move)) {
+    part.done = true;
+    return absl::InfiniteDuration();
+  }
+  if (!part.to_move.has_value()) {
+    part.lots.StartCount();
+    return absl::InfiniteDuration();
+  }
+  // First the store is to know how many there were.
+  if (part.progress_noted.to_move != part.to_move) return absl::InfiniteDuration();
+  if (now < part.pace.NextLotAt()) return part.pace.NextLotAt();
+  const QueueInfoPtr source = registry_.FindByPartition(part.partition);
+  if (source == nullptr) {
+    Trouble(part, MakeError(ErrorReason::kQueueDoesNotExist, "The source queue does not exist any more."), now);
+    return part.not_before;
+  }
+  part.lot_begun = now;
+  part.lots.StartLot(source->config, static_cast<int32_t>(std::min<int64_t>(
+                                         part.pace.LotMax(), *part.to_move - part.moved())));
+  return absl::InfiniteDuration();
+}
+
+void MoveTasks::TakeEnded(Part& part, absl::Duration now) {
+  const std::optional<MoveLots::Ended> ended = part.lots.TakeEnded();
+  if (!ended.has_value()) return;
+  if (!ended->answer.ok()) return Trouble(part, ended->answer.status(), now);
+  if (ended->counted) {
+    part.to_move = *ended->answer;
+    return;
+  }
+  part.pace.NoteLot(part.lot_begun, *ended->answer);
+  part.dry = *ended->answer == 0;
+  if (!ended->failure.ok()) return Trouble(part, ended->failure, now);
+  part.looked_for_queue = false;
+}
+
+void MoveTasks::Trouble(Part& part, const absl::Status& why, absl::Duration now) {
+  part.not_before = now + kRetryAfter;
+  if (MayWorkLater(why)) {
+    observe::Log(observe::Level::kInfo, "move task put off", {{"task", part.task}, {"why", why.ToString()}});
+    return;
+  }
+  // Another replica may have made the queue a moment ago.
+  if (ReasonOf(why) == ErrorReason::kQueueDoesNotExist && !part.looked_for_queue) {
+    part.looked_for_queue = registry_.Refresh(StoreDeadline()).ok();
+    if (part.looked_for_queue) part.not_before = now;
+    return;
+  }
+  part.failure = ReasonOf(why) == ErrorReason::kUnspecified ? MakeError(ErrorReason::kInternal, why.message()) : why;
+  Fail(part, now);
+}
+
+void MoveTasks::Fail(Part& part, absl::Duration now) {
+  const absl::Status told = store_.FailMoveTask(part.task, part.failure, StoreDeadline());
+  if (!told.ok()) {
+    part.not_before = now + kRetryAfter;
+    return;
+  }
+  part.leaving = true;
+  part.not_before = -absl::InfiniteDuration();
+  observe::Log(observe::Level::kWarning, "move task failed",
+               {{"task", part.task}, {"source", part.source_arn}, {"error", part.failure.ToString()}});
+}
+
+absl::Duration MoveTasks::Note(absl::Duration now, bool all) {
+  bool urgent = all;
+  std::vector<Part*> parts;
+  std::vector<store::MoveProgress> moves;
+  for (const auto& [partition, part] : parts_) {
+    urgent = urgent || part->is_urgent();
+    if (part->over || !part->is_new()) continue;
+    parts.push_back(part.get());
+    moves.push_back(part->progress());
+  }
+  if (!moves.empty()) {
+    if (!all && now < next_note_ && (!urgent || store_away_)) return next_note_;
+    const absl::StatusOr<std::vector<bool>> noted = store_.NoteMoves(moves, StoreDeadline());
+    next_note_ = now + kNotePeriod;
+    store_away_ = !noted.ok();
+    if (!noted.ok()) {
+      observe::Log(observe::Level::kWarning, "moves not noted", {{"error", noted.status().ToString()}});
+      return next_note_;
+    }
+    TakeNoted(parts, moves, *noted);
+  }
+  DropEnded();
+  return moves.empty() || !urgent ? absl::InfiniteDuration() : now;
+}
+
+void MoveTasks::TakeNoted(const std::vector<Part*>& parts, const std::vector<store::MoveProgress>& moves,
+                          const std::vector<bool>& noted) {
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Part& part = *parts[i];
+    part.progress_noted = moves[i];
+    part.over = moves[i].done || !noted[i];
+    if (!noted[i]) part.leaving = true;
+    if (!noted[i] || !moves[i].done) continue;
+    observe::Log(observe::Level::kInfo, "move task done here",
+                 {{"task", part.task},
+                  {"source", part.source_arn},
+                  {"partition", absl::StrCat(part.partition.value())},
+                  {"moved", absl::StrCat(moves[i].moved)},
+                  {"to_move", absl::StrCat(moves[i].to_move.value_or(0))},
+                  {"cancelled", part.cancelled ? "true" : "false"}});
+  }
+}
+
+void MoveTasks::DropEnded() {
+  const size_t dropped = std::erase_if(parts_, [](const auto& entry) {
+    const Part& part = *entry.second;
+    return !part.lots.busy() && (part.over || (part.leaving && !part.is_new()));
+  });
+  // The partition may have another part to run, or the same one under another epoch.
+  if (dropped > 0) next_look_ = -absl::InfiniteDuration();
 }
 
 }  // namespace weir::queue::engine

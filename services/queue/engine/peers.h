@@ -64,7 +64,8 @@ class Peers {
   // Asks about a shard. Errors as Submit's; DEADLINE_EXCEEDED when there is no answer by `deadline`.
   virtual void Query(absl::string_view address, core::ShardId shard, ShardQuery query,
                      absl::Time deadline, AnswerSink sink) = 0;
-  // Tells the peer that queues have changed up to `registry_version`. OK: it knows them now.
+  // Tells the peer that queues have changed up to `registry_version`, or, if it knows those, that it should look at the move tasks. OK: it
+  // knows the queues now.
   virtual void Announce(absl::string_view address, int64_t registry_version, absl::Time deadline,
                         DoneSink done) = 0;
   // Tells the peer that this replica has let go of `shard`, which is the peer's to take now. A hint: it may be lost.

@@ -32,11 +32,13 @@ constexpr absl::Duration kReadDistance = absl::Milliseconds(50);
 
 QueueEngine::QueueEngine(EngineOptions options, store::RegistryStore& registry_store,
                          store::LeaseStore& leases, store::ShardLogFactory& logs,
-                         const Clock& clock, EngineMetrics& metrics, Peers* peers)
+                         store::MoveTaskStore& move_task_store, const Clock& clock,
+                         EngineMetrics& metrics, Peers* peers)
     : options_(std::move(options)),
       registry_store_(registry_store),
       leases_(leases),
       logs_(logs),
+      move_task_store_(move_task_store),
       clock_(clock),
       metrics_(metrics),
       peers_(peers),
@@ -55,7 +57,9 @@ absl::Status QueueEngine::Start(std::string address, absl::Time deadline) {
       RouterOptions{.replica = options_.replica, .hold_time = options_.lease_time + kHoldBeyondLease},
       *this, peers_, clock_);
   transfers_ = std::make_unique<Transfers>(*registry_, *router_);
-  move_tasks_ = std::make_unique<MoveTasks>(*transfers_, *router_, clock_);
+  move_tasks_ = std::make_unique<MoveTasks>(
+      MoveTasks::Options{.period = options_.lease_time / 3, .tell_peers = [this] { HintPeers(); }},
+      move_task_store_, *registry_, *transfers_, *router_, clock_);
   for (int i = 0; i < shard_count; ++i) {
     shards_.push_back(std::make_unique<ShardEngine>(core::ShardId(i), options_.replica,
                                                     options_.shard, leases_, logs_, *this, clock_,
@@ -81,6 +85,7 @@ absl::Status QueueEngine::Start(std::string address, absl::Time deadline) {
   WEIR_RETURN_IF_ERROR(lease_keeper_->Start(std::move(address), deadline));
   WEIR_RETURN_IF_ERROR(placement_->Start(deadline));
   refresher_ = std::thread([this] { KeepRefreshing(); });
+  move_tasks_->Start();
   return AwaitShards(deadline);
 }
 
@@ -256,6 +261,14 @@ void QueueEngine::AnnounceChange(absl::Time deadline) {
   MutexLock lock(&waiting->mu);
   waiting->mu.AwaitWithDeadline(
       [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(waiting->mu) { return waiting->left == 0; }, until);
+}
+
+void QueueEngine::HintPeers() {
+  if (peers_ == nullptr) return;
+  for (const store::ReplicaRecord& other : placement_->LivePeers()) {
+    // A hint: who does not hear it looks at the store by itself.
+    peers_->Announce(other.address, registry_->version(), absl::Now() + kAnnounceWait, [](const absl::Status&) {});
+  }
 }
 
 bool QueueEngine::RefreshForUnknownQueue(DoneSink done) {
@@ -443,7 +456,10 @@ void QueueEngine::StartTransfer(core::ShardId source, const core::Transfer& tran
   transfers_->Start(source, transfer, std::move(content));
 }
 
-void QueueEngine::ShardServes(core::ShardId shard) { router_->ShardServes(shard); }
+void QueueEngine::ShardServes(core::ShardId shard) {
+  router_->ShardServes(shard);
+  move_tasks_->Hint();
+}
 
 void QueueEngine::ShardRefuses(core::ShardId shard, const absl::Status& why) {
   router_->ShardRefuses(shard, why);
@@ -451,6 +467,7 @@ void QueueEngine::ShardRefuses(core::ShardId shard, const absl::Status& why) {
 
 void QueueEngine::ShardLetGo(core::ShardId shard, Undone undone) {
   router_->ShardLetGo(shard, std::move(undone));
+  move_tasks_->Hint();
 }
 
 void QueueEngine::ShardIdle(core::ShardId shard) {
@@ -489,6 +506,7 @@ void QueueEngine::QueryFromPeer(core::ShardId shard, ShardQuery query, absl::Tim
 }
 
 void QueueEngine::AnnouncedByPeer(int64_t registry_version, absl::Time, DoneSink done) {
+  move_tasks_->Hint();
   if (registry_->version() >= registry_version) return done(absl::OkStatus());
   if (AwaitRead(done)) return;
   done(MakeError(ErrorReason::kShuttingDown, "This server is stopping; try again."));

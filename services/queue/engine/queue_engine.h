@@ -29,6 +29,7 @@
 #include "services/queue/engine/shard_engine.h"
 #include "services/queue/engine/shard_router.h"
 #include "services/queue/engine/transfers.h"
+#include "services/queue/store/move_task_store.h"
 #include "services/queue/store/queue_store.h"
 
 namespace weir::queue::engine {
@@ -58,8 +59,9 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, 
   // References must outlive the engine. `peers` is how others are reached; null: no others are expected. It must outlive the engine,
   // too, and every sink that it was given.
   QueueEngine(EngineOptions options, store::RegistryStore& registry_store,
-              store::LeaseStore& leases, store::ShardLogFactory& logs, const Clock& clock,
-              EngineMetrics& metrics, Peers* peers = nullptr);
+              store::LeaseStore& leases, store::ShardLogFactory& logs,
+              store::MoveTaskStore& move_task_store, const Clock& clock, EngineMetrics& metrics,
+              Peers* peers = nullptr);
   ~QueueEngine() override;  // stops
 
   // Reads the registry, registers the replica, takes the shards; returns when those that belong here serve, or belong to another
@@ -161,6 +163,8 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, 
   void AnnounceChange(absl::Time deadline);
   // `done` is called once the list of queues was read anew; false, and `done` untouched, when this server is stopping.
   bool AwaitRead(DoneSink& done);
+  // Tells the peers to look at the move tasks, and does not wait.
+  void HintPeers();
   // The answer, or STORE_UNAVAILABLE when there is none by `deadline`. Blocks.
   absl::StatusOr<ShardAnswer> AskAndWait(core::ShardId shard, ShardQuery query, absl::Time deadline);
   // Forgets a partition. The answer is told when that is decided, or lost with the shard.
@@ -181,6 +185,7 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, 
   store::RegistryStore& registry_store_;
   store::LeaseStore& leases_;
   store::ShardLogFactory& logs_;
+  store::MoveTaskStore& move_task_store_;
   const Clock& clock_;
   EngineMetrics& metrics_;
   Peers* const peers_;

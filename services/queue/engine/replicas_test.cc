@@ -30,7 +30,7 @@ class ReplicasTest : public EngineTest {
   void StartLocal(absl::Duration lease_time) {
     engine_.reset();
     engine_ = std::make_unique<QueueEngine>(
-        EngineOptions{.shards = 2, .lease_time = lease_time}, registry_, leases_, logs_,
+        EngineOptions{.shards = 2, .lease_time = lease_time}, registry_, leases_, logs_, store_,
         SystemClock(), metrics_);
     const absl::Status started = engine_->Start("here", Soon());
     ASSERT_TRUE(started.ok()) << started;
@@ -38,7 +38,7 @@ class ReplicasTest : public EngineTest {
 
   void StartOther(const std::string& name = "other") {
     other_ = std::make_unique<QueueEngine>(EngineOptions{.replica = name, .shards = 2}, store_, store_,
-                                           store_, SystemClock(), metrics_);
+                                           store_, store_, SystemClock(), metrics_);
     const absl::Status started = other_->Start("there", Soon());
     ASSERT_TRUE(started.ok()) << started;
   }
@@ -201,7 +201,7 @@ TEST_F(ReplicasTest, QuestionGivesUpWhileTheStoreHangs) {
 }
 
 TEST_F(ReplicasTest, StartFailsWhenTheShardsAreAnothers) {
-  QueueEngine third(EngineOptions{.replica = "third", .shards = 2}, store_, store_, store_,
+  QueueEngine third(EngineOptions{.replica = "third", .shards = 2}, store_, store_, store_, store_,
                     SystemClock(), metrics_);
   const absl::Status started = third.Start("", absl::Now() + absl::Milliseconds(100));
   EXPECT_EQ(ReasonOf(started), ErrorReason::kShardNotOwned) << started;
@@ -227,8 +227,8 @@ class SlowLogs final : public store::ShardLogFactory {
 TEST_F(ReplicasTest, StartWaitsForAShardThatIsRead) {
   store::MemoryQueueStore store(SystemClock());
   SlowLogs logs(store);
-  QueueEngine slow(EngineOptions{.replica = "slow", .shards = 1}, store, store, logs, SystemClock(),
-                   metrics_);
+  QueueEngine slow(EngineOptions{.replica = "slow", .shards = 1}, store, store, logs, store,
+                   SystemClock(), metrics_);
   auto starting = std::async(std::launch::async,
                              [&] { return slow.Start("", absl::Now() + absl::Milliseconds(10)); });
   logs.reading_.WaitForNotification();

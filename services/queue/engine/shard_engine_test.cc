@@ -144,21 +144,21 @@ TEST_F(EngineTest, RedriveBringsMessagesBackToTheirSources) {
     Receive(*queues[i], 1);
   }
   while (Stats(*dlq).ready < 4) std::this_thread::yield();
-  ASSERT_TRUE(engine_->move_tasks().Start(dlq, "", 0).ok());
+  ASSERT_TRUE(engine_->move_tasks().StartTask(*dlq, "", 0, Soon()).ok());
   for (int i = 0; i < 4; ++i) {
     const auto received = Receive(*queues[i], 1, absl::Seconds(20));
     EXPECT_THAT(Bodies(received), ElementsAre("m" + std::to_string(i)));
     EXPECT_EQ(received.messages[0].receive_count, 1);
   }
   // The last message is there before the task has ended.
-  auto tasks = engine_->move_tasks().List(dlq->arn, 10);
-  while (tasks.at(0).state == MoveTaskState::kRunning) {
+  auto tasks = engine_->move_tasks().List(*dlq, 10, Soon()).value();
+  while (tasks.at(0).state == store::MoveTaskState::kRunning) {
     std::this_thread::yield();
-    tasks = engine_->move_tasks().List(dlq->arn, 10);
+    tasks = engine_->move_tasks().List(*dlq, 10, Soon()).value();
   }
   ASSERT_EQ(tasks.size(), 1u);
-  EXPECT_EQ(tasks[0].state, MoveTaskState::kCompleted);
-  EXPECT_EQ(tasks[0].moved, 4);
+  EXPECT_EQ(tasks[0].state, store::MoveTaskState::kCompleted);
+  EXPECT_EQ(store::MovedBy(tasks[0]), 4);
 }
 
 TEST_F(EngineTest, DeletedQueueEndsItsLongPolls) {

@@ -76,7 +76,10 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(core::ShardId source_sha
     {
       MutexLock lock(&mu_);
       const auto it = redrives_.find(transfer.source);
-      if (it != redrives_.end()) arn = it->second.destination_arn;
+      if (it == redrives_.end()) {
+        return MakeError(ErrorReason::kConcurrentModification, "No redrive of that queue runs here any more.");
+      }
+      arn = it->second.destination_arn;
     }
     if (arn.empty()) arn = content.dead_letter_source_arn;
     if (arn.empty()) {
@@ -86,6 +89,10 @@ absl::StatusOr<core::AcceptTransfer> Transfers::Prepare(core::ShardId source_sha
                                     "to; name a destination."));
     }
     target = registry_.FindByArn(arn);
+    if (target == nullptr) {
+      return MakeError(ErrorReason::kQueueDoesNotExist,
+                       absl::StrCat("The destination queue, ", arn, ", does not exist."));
+    }
     // A redriven message counts as new: its retention and its receive count start again, by the store's clock, which all shards have.
     moved->dead_letter_source_arn.clear();
     accept.sent_at = shards_.local(source_shard).Now();

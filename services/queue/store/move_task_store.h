@@ -61,6 +61,18 @@ struct MoveTaskRecord {
   std::vector<MoveTaskPart> parts;     // in the order of their partitions
 };
 
+// Over all parts.
+inline int64_t MovedBy(const MoveTaskRecord& task) {
+  int64_t moved = 0;
+  for (const MoveTaskPart& part : task.parts) moved += part.moved;
+  return moved;
+}
+inline int64_t ToMoveBy(const MoveTaskRecord& task) {
+  int64_t to_move = 0;
+  for (const MoveTaskPart& part : task.parts) to_move += part.to_move.value_or(0);
+  return to_move;
+}
+
 struct NewMoveTask {
   std::string id;  // a UUID that no other task has
   core::QueueId source;
