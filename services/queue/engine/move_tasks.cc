@@ -38,7 +38,7 @@ size_t OpenParts(const store::MoveTaskRecord& task) {
 
 // A part that this replica has claimed.
 //
-//     counting ──► moving ──► done      the part is over: told to the store, then dropped
+//     counting ──► moving ──► done      it is over: told to the store, then dropped
 //         └───────────┴─────► leaving   it is not ours any more: what has moved is told to the store, then it is dropped
 struct MoveTasks::Part {
   int64_t moved() const { return moved_before + lots.moved(); }
@@ -208,8 +208,14 @@ bool MoveTasks::Claim(const store::MoveTaskRecord& task, const store::MoveTaskPa
   ShardEngine& shard = shards_.local(part.shard);
   const absl::StatusOr<store::MoveTaskPart> claimed =
       store_.ClaimMovePart(task.id, part.partition, shard.epoch(), StoreDeadline());
-  // Not owned, or not to be run any more: then somebody else knows better.
-  if (!claimed.ok()) return !absl::IsUnavailable(claimed.status()) || ReasonOf(claimed.status()) == ErrorReason::kShardNotOwned;
+  if (!claimed.ok()) {
+    const ErrorReason reason = ReasonOf(claimed.status());
+    // Somebody else knows better, or it has just ended.
+    if (reason == ErrorReason::kShardNotOwned || reason == ErrorReason::kMoveTaskNotRunning) return true;
+    observe::Log(observe::Level::kWarning, "move task not claimed",
+                 {{"task", task.id}, {"error", claimed.status().ToString()}});
+    return false;
+  }
   const auto wake = [signal = signal_] {
     MutexLock lock(&signal->mu);
     signal->woken = true;

@@ -3,7 +3,7 @@
 // The store keeps the tasks (store/move_task_store.h): any replica starts, lists and cancels them there. A task has a part for each
 // partition of its source; the replica that serves the partition's shard claims the part and runs it, all parts by one thread:
 //
-//     claim ──► count what is ready ──► note it ──► lot, pause, lot, …  ──► as many moved as were counted, none ready, or cancelled ──► end
+//     claim ──► count what is ready ──► note it ──► lot, pause, lot, … ──► all that were counted, none ready, or cancelled ──► end
 //                                                   └── about once a second: note how many have moved
 //
 // So a task survives its owner. After a crash the next one resumes with what was noted: the messages that the last second moved have

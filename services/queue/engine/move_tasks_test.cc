@@ -271,6 +271,7 @@ TEST_F(MoveTasksTest, AnotherReplicaFinishesWhatADeadOwnerBegan) {
   EXPECT_LE(store::MovedBy(ended), 100);
   EXPECT_EQ(b.engine.Stats(*dead, Soon()).value().ready, 0);
   ExpectAllOnce(b, *orders, 100);
+  a.faults.Heal();
 }
 
 TEST_F(MoveTasksTest, StoreThatFailsNowAndThenDelaysATaskOnly) {
