@@ -69,7 +69,11 @@ class ClusterTest : public testing::Test {
       }
       return serving == kShards && owners.size() == engines.size();
     };
-    while (!settled()) std::this_thread::yield();
+    const absl::Time deadline = Soon();
+    while (!settled()) {
+      ASSERT_LT(absl::Now(), deadline) << "A shard is not served where it belongs.";
+      std::this_thread::yield();
+    }
   }
 
   static QueueInfoPtr CreateQueue(QueueEngine& engine, const std::string& name) {
@@ -81,6 +85,18 @@ class ClusterTest : public testing::Test {
       const auto queue = CreateQueue(engine, absl::StrCat("served-", queues_++));
       if (engine.local(queue->address.shard).IsServing()) return queue;
     }
+  }
+
+  // One on each shard, made by `engine`.
+  static std::vector<QueueInfoPtr> QueueOnEachShard(QueueEngine& engine) {
+    std::map<core::ShardId, QueueInfoPtr> queues;
+    for (int i = 0; queues.size() < kShards; ++i) {
+      const auto queue = CreateQueue(engine, absl::StrCat("on-a-shard-", i));
+      queues.emplace(queue->address.shard, queue);
+    }
+    std::vector<QueueInfoPtr> all;
+    for (const auto& [shard, queue] : queues) all.push_back(queue);
+    return all;
   }
 
   static std::pair<core::RequestId, std::future<core::Reply>> Begin(QueueEngine& engine,
@@ -242,6 +258,30 @@ TEST_F(ClusterTest, SilentReplicasShardsAreTakenWithinTheLease) {
   peers_.Add("a", a);
   EXPECT_TRUE(Send(a, *queue, "by the zombie").ok());
   EXPECT_THAT(Receive(b, *queue, 10), ElementsAre("by the zombie"));
+}
+
+TEST_F(ClusterTest, ShardsThatCannotBeReadAreGivenUpToWhomCan) {
+  QueueEngine& a = Add("a");
+  const auto queues = QueueOnEachShard(a);
+  for (const auto& queue : queues) ASSERT_TRUE(Send(a, *queue, "x").ok());
+  // It loses all of them, and takes them again and again without getting further.
+  store::FaultInjector& faults = replicas_[0]->faults;
+  faults.SetChances({.read = 1});
+  faults.ScriptAppends(std::vector(kShards, store::AppendFault::kRejected));
+  for (const auto& queue : queues) EXPECT_FALSE(Send(a, *queue, "lost").ok());
+  QueueEngine& b = Add("b");
+  const std::vector<int> placed = PlaceShards(kShards, {"a", "b"});
+  for (int shard = 0; shard < kShards; ++shard) {
+    if (placed[static_cast<size_t>(shard)] == 0) continue;
+    // As long as it has them, it says that the store is away.
+    const QueueInfo& queue = *queues[static_cast<size_t>(shard)];
+    core::Reply reply = absl::UnavailableError("");
+    for (const absl::Time deadline = Soon();
+         std::holds_alternative<absl::Status>(reply) && absl::Now() < deadline;) {
+      reply = Do(b, queue, ReceiveCommand(b, queue, 10));
+    }
+    EXPECT_THAT(Bodies(reply), ElementsAre("x"));
+  }
 }
 
 // Sends in order, without waiting for the replies, as a stream does; receives and deletes everything.
