@@ -284,6 +284,27 @@ TEST_F(ClusterTest, ShardsThatCannotBeReadAreGivenUpToWhomCan) {
   }
 }
 
+TEST_F(ClusterTest, ShardsOfAnEarlierLifeGoToWhomTheyBelong) {
+  // It was killed when it had all shards, and is back before its lease has run out, and after another has come.
+  ASSERT_TRUE(store_.EnsureShards(kShards, Soon()).ok());
+  ASSERT_TRUE(store_.RenewReplica({.replica = "a", .address = "a", .lease_time = absl::Hours(1)}, Soon()).ok());
+  for (int i = 0; i < kShards; ++i) ASSERT_TRUE(store_.AcquireShard(core::ShardId(i), "a", Soon()).ok());
+  QueueEngine& b = Add("b");
+  QueueEngine& a = Add("a");
+  AwaitSettled({&a, &b});
+}
+
+TEST_F(ClusterTest, ReplicaThatLeavesAsSoonAsAnotherHasComeFailsNothing) {
+  QueueEngine& a = Add("a");
+  const auto queues = QueueOnEachShard(a);
+  QueueEngine& b = Add("b");
+  a.Leave();
+  for (const auto& queue : queues) {
+    EXPECT_TRUE(Send(a, *queue, "x").ok());
+    EXPECT_THAT(Receive(b, *queue, 10), ElementsAre("x"));
+  }
+}
+
 // Sends in order, without waiting for the replies, as a stream does; receives and deletes everything.
 class Load {
  public:

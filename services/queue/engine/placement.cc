@@ -179,12 +179,13 @@ absl::StatusOr<absl::Duration> Placement::Look(absl::Time deadline) {
   router_.SetOwners(view.shards);
   for (const store::ShardOwnership& shard : view.shards) {
     Settle(shard, view.targets[static_cast<size_t>(shard.shard.value())],
-           offered.contains(shard.shard));
+           offered.contains(shard.shard), deadline);
   }
   return next;
 }
 
-void Placement::Settle(const store::ShardOwnership& shard, absl::string_view target, bool offered) {
+void Placement::Settle(const store::ShardOwnership& shard, absl::string_view target, bool offered,
+                       absl::Time deadline) {
   ShardEngine& engine = router_.local(shard.shard);
   const bool ours = shard.owner == replica_;
   if (!engine.IsIdle()) {
@@ -197,7 +198,15 @@ void Placement::Settle(const store::ShardOwnership& shard, absl::string_view tar
   }
   const bool free = ours || shard.owner.empty() || !shard.owner_alive;
   // Without peers it is tried in any case, so that who asks for the shard hears what stands in the way.
-  if ((target == replica_ || offered) && (free || peers_ == nullptr)) engine.Start();
+  if ((target == replica_ || offered) && (free || peers_ == nullptr)) return engine.Start();
+  if (ours && !target.empty()) Disown(shard, deadline);
+}
+
+void Placement::Disown(const store::ShardOwnership& shard, absl::Time deadline) {
+  const absl::Status released = leases_.ReleaseShard(shard.shard, replica_, shard.epoch, deadline);
+  if (released.ok()) return OnIdle(shard.shard);
+  observe::Log(observe::Level::kWarning, "shard not given up in the store",
+               {{"shard", absl::StrCat(shard.shard.value())}, {"error", released.ToString()}});
 }
 
 }  // namespace weir::queue::engine

@@ -4,7 +4,8 @@
 // goes moves little more than its own share. Placement is the thread that makes it so: it looks at the store every third of the lease
 // time, when a lease that matters runs out, and when it is hinted, and
 //   takes     shards that belong here and are free: let go of, or of a replica whose lease has run out;
-//   gives up  shards that belong to another replica which lives: it hands them over and tells that replica (Offer);
+//   gives up  shards that belong to another replica which lives: it hands them over and tells that replica (Offer); also those that it
+//             has in the store only, left from an earlier life;
 //   drops     shards that another replica turns out to have taken.
 // Safety rests on none of this, but on the epochs: two replicas that disagree take a shard from each other, not its messages.
 #pragma once
@@ -71,7 +72,10 @@ class Placement {
   void Run();
   // Answers when to look again.
   absl::StatusOr<absl::Duration> Look(absl::Time deadline);
-  void Settle(const store::ShardOwnership& shard, absl::string_view target, bool offered);
+  void Settle(const store::ShardOwnership& shard, absl::string_view target, bool offered, absl::Time deadline);
+  // The store names this replica the owner of a shard that it does not serve and that belongs to another: it had the shard when it was
+  // killed, or never heard that it got it. Nobody could take it as long as this replica lives.
+  void Disown(const store::ShardOwnership& shard, absl::Time deadline);
   std::string AddressLocked(absl::string_view replica) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Constant after construction.

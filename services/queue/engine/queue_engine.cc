@@ -153,9 +153,7 @@ void QueueEngine::Leave() {
   if (left_.exchange(true) || router_ == nullptr) return;
   move_tasks_->Stop();
   router_->EndReceives();
-  const std::vector<store::ReplicaRecord> others = placement_->LivePeers();
-  if (peers_ != nullptr && std::any_of(others.begin(), others.end(),
-                                       [](const auto& other) { return !other.leaving; })) {
+  if (SomebodyStays(absl::Now() + kLeaveWait / 5)) {
     // First in the store, so that nobody takes this replica for one that is to have shards.
     const absl::Status told = lease_keeper_->Leave(absl::Now() + kLeaveWait / 5);
     if (!told.ok()) {
@@ -166,6 +164,16 @@ void QueueEngine::Leave() {
     AwaitIdle(absl::Now() + kLeaveWait);
   }
   for (const auto& shard : shards_) shard->Stop();
+}
+
+bool QueueEngine::SomebodyStays(absl::Time deadline) {
+  if (peers_ == nullptr) return false;
+  // One that has just come may be what this one makes room for, so who was there a moment ago is not enough to know.
+  const absl::StatusOr<std::vector<store::ReplicaRecord>> now = leases_.ListReplicas(deadline);
+  const std::vector<store::ReplicaRecord> replicas = now.ok() ? *now : placement_->LivePeers();
+  return std::any_of(replicas.begin(), replicas.end(), [this](const store::ReplicaRecord& other) {
+    return other.replica != options_.replica && other.alive() && !other.leaving;
+  });
 }
 
 void QueueEngine::AwaitIdle(absl::Time deadline) {

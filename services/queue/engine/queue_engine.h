@@ -158,6 +158,8 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, 
   };
 
   absl::Status AwaitShards(absl::Time deadline);
+  // There is another replica that lives and does not leave.
+  bool SomebodyStays(absl::Time deadline);
   void AwaitIdle(absl::Time deadline);
   // Tells the peers that the list of queues has changed, and waits a moment for them to know.
   void AnnounceChange(absl::Time deadline);
