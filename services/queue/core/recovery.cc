@@ -145,7 +145,11 @@ struct RecoveryBuilder::Impl {
   absl::flat_hash_map<MessageSeq, Told> told;
   absl::flat_hash_map<PartitionId, MessageSeq> purged_to;
   absl::flat_hash_map<TransferId, Accepted> accepted;
-  absl::flat_hash_map<TransferId, LogNo> forgotten;
+  struct Forgotten {
+    LogNo log_no;
+    Instant at;
+  };
+  absl::flat_hash_map<TransferId, Forgotten> forgotten;
   absl::flat_hash_map<PartitionId, Found> found;
 
   void RecordAcceptance(const TransferId& transfer, LogNo log_no, const Acceptance& acceptance) {
@@ -186,8 +190,8 @@ void RecoveryBuilder::AddEvent(SegmentNo segment, const AppendEvent& event) {
       return impl_->RecordAcceptance(*event.transfer, event.log_no,
                                      {event.partition, event.seq, segment, ToInstant(event.at)});
     case EventKind::kTransferForgotten: {
-      LogNo& forgotten = impl_->forgotten[*event.transfer];
-      forgotten = std::max(forgotten, event.log_no);
+      Impl::Forgotten& forgotten = impl_->forgotten[*event.transfer];
+      if (event.log_no > forgotten.log_no) forgotten = {event.log_no, ToInstant(event.at)};
       return;
     }
   }
@@ -248,10 +252,16 @@ void RecoveryBuilder::Impl::BuildPartition(PartitionId id, Found& found, ShardSt
 void RecoveryBuilder::Impl::BuildAcceptances(ShardState::Impl& shard) {
   for (const auto& [transfer, known] : accepted) {
     const auto it = forgotten.find(transfer);
-    if (it != forgotten.end() && it->second > known.log_no) continue;
+    if (it != forgotten.end() && it->second.log_no > known.log_no) continue;
     shard.acceptances.emplace(transfer, known.acceptance);
     shard.AddLive(known.acceptance.segment, 1);
   }
+  std::vector<std::pair<Instant, TransferId>> ended;
+  for (const auto& [transfer, known] : forgotten) {
+    if (known.at + kEndedTransferKept >= now) ended.emplace_back(known.at, transfer);
+  }
+  std::sort(ended.begin(), ended.end());
+  for (const auto& [at, transfer] : ended) shard.NoteEnded(transfer, at);
 }
 
 ShardState RecoveryBuilder::Build() && {

@@ -66,6 +66,10 @@ struct Acceptance {
                       // repeats end with it
 };
 
+// A replica that has lost the source's shard may have sent a transfer, too, which comes after its successor's has ended. It is taken for a
+// repeat for so long: longer than a command waits for its shard (engine/shard_router.h) and travels.
+inline constexpr absl::Duration kEndedTransferKept = absl::Minutes(1);
+
 // QUEUE_DOES_NOT_EXIST.
 absl::Status QueueWasDeleted();
 
@@ -81,6 +85,9 @@ struct ShardState::Impl {
   absl::flat_hash_map<PartitionId, std::unique_ptr<Partition>> partitions;
   absl::flat_hash_map<RequestId, Waiter> waiters;
   absl::flat_hash_map<TransferId, Acceptance> acceptances;
+  // Those that the source has recorded as moved, lately; oldest first in `ended_order`.
+  absl::flat_hash_set<TransferId> ended_transfers;
+  Fifo<std::pair<Instant, TransferId>> ended_order;
   absl::flat_hash_map<PartitionId, std::vector<RecoveredId>> recovered_ids;
   // Deduplication ids by the segment that records them; live_in_segment counts them, too.
   absl::flat_hash_map<SegmentNo, int64_t> ids_in_segment;
@@ -218,6 +225,7 @@ struct ShardState::Impl {
                  std::optional<RequestId> redrive);
   void FinishMove(Partition& partition, MessageSeq seq, const Message& message);
   MessageSeq Accept(const AcceptTransfer& command, std::optional<TransferId> recognise);
+  void NoteEnded(const TransferId& transfer, Instant at);
   static MessageMeta MetaOf(MessageSeq seq, const Message& message);
 
   // ---- refill.cc ----

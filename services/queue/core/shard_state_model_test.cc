@@ -503,11 +503,7 @@ class Simulation {
         std::next(model_.accepted().begin(), Random(static_cast<int>(model_.accepted().size())));
     const TransferId transfer = it->first;
     // The source repeats nothing after it has finished.
-    if (peer_ != nullptr && peer_->MayRepeat(transfer)) return;
-    for (size_t i = 0; i < moves_.size(); ++i) {
-      const Transfer& move = moves_[i].transfer;
-      if (move.source == transfer.source_partition && move.meta.seq == transfer.source_seq) return;
-    }
+    if (MayRepeat(transfer) || (peer_ != nullptr && peer_->MayRepeat(transfer))) return;
     std::erase_if(foreign_,
                   [&](const AcceptTransfer& accept) { return accept.transfer == transfer; });
     Decide(ForgetTransfer{AnyPartition(), transfer});

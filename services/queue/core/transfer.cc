@@ -18,7 +18,7 @@ absl::Status NotMoving(MessageSeq seq) {
 
 void ShardState::Impl::Run(RequestId request, const AcceptTransfer& command) {
   const auto it = acceptances.find(command.transfer);
-  if (it == acceptances.end()) {
+  if (it == acceptances.end() && !ended_transfers.contains(command.transfer)) {
     if (IsDropped(command.partition)) return Reply(request, QueueWasDeleted());
     const MessageSeq seq = Accept(command, command.transfer);
     acceptances.emplace(command.transfer, Acceptance{.partition = command.partition,
@@ -105,6 +105,15 @@ void ShardState::Impl::Run(RequestId, const ForgetTransfer& command) {
   out_.mutations.push_back(std::move(event));
   AddLive(it->second.segment, -1);
   acceptances.erase(it);
+  NoteEnded(command.transfer, now_);
+}
+
+void ShardState::Impl::NoteEnded(const TransferId& transfer, Instant at) {
+  if (ended_transfers.insert(transfer).second) ended_order.PushBack({at, transfer});
+  while (ended_order.size() > 0 && ended_order.front().first + kEndedTransferKept < at) {
+    ended_transfers.erase(ended_order.front().second);
+    ended_order.PopFront();
+  }
 }
 
 void ShardState::Impl::Run(RequestId request, const TakeForRedrive& command) {

@@ -381,7 +381,10 @@ bool ShardRouter::MoveFirstToPeer(Slot& slot, Calls& calls) {
       owner.owner_alive && !owner.address.empty() && owner.owner != options_.replica;
   if (!reachable || Monotonic() < slot.retry_at) return false;
   Item item = slot.PopFront();
-  if (item.answer != nullptr) {
+  if (item.answer == nullptr && Monotonic() >= item.give_up_at) {
+    // This replica was stopped for long: what it had decided before may be out of date.
+    AnswerItem(std::move(item), NoOwnerError(slot.engine->shard()), calls);
+  } else if (item.answer != nullptr) {
     Ask(slot, std::move(item), owner.address, calls);
   } else if (IsOwnersOwn(item.mail.command)) {
     AnswerItem(std::move(item), slot.engine->NotServingError(), calls);
