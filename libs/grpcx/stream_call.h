@@ -19,6 +19,7 @@
 #include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -53,6 +54,8 @@ class StreamCall : public grpc::ServerBidiReactor<Request, Response>, private Op
 
   // A request has come; never two at a time. It may be taken apart.
   virtual void OnRequest(Request& request) = 0;
+  // Before each: the request has to wait for something. True: `go_on` is called once, on any thread, and OnRequest follows.
+  virtual bool PutOff(const Request&, std::function<void()> /*go_on*/) { return false; }
   // Whether to read a further request now: this is the flow control. Locked.
   virtual bool MayRead() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) = 0;
   // Sets aside what is to be answered, for Encode. False: nothing. Locked.
@@ -153,6 +156,10 @@ class StreamCall : public grpc::ServerBidiReactor<Request, Response>, private Op
     }
     BeginOperation();
     mu_.Unlock();
+    if (!PutOff(*request_, [this] { TakeRequest(); })) TakeRequest();
+  }
+
+  void TakeRequest() {
     OnRequest(*request_);
     Settle([this] { reading_ = false; });
   }

@@ -164,6 +164,9 @@ class ConsumeCall final : public grpcx::StreamCall<v1::ConsumeRequest, v1::Consu
 
   // ---- Requests ----
 
+  bool PutOff(const v1::ConsumeRequest& request, std::function<void()> go_on) override {
+    return queue_.AwaitUnknown(request.has_start(), request.start().queue(), std::move(go_on));
+  }
   void OnRequest(v1::ConsumeRequest& request) override {
     ByPartition<Deletes> deletes;
     ByPartition<Changes> changes;

@@ -60,11 +60,14 @@ class ListMessageGroupsCall final : public grpcx::UnaryCall {
         context_(context),
         request_(request),
         response_(response) {
-    if (absl::Status status = Prepare(); !status.ok()) {
-      Finish(status);
-    } else {
-      Ask();
-    }
+    Begin(
+        context,
+        [this] {
+          absl::Status status = Prepare();
+          if (status.ok()) Ask();
+          return status;
+        },
+        [this](const absl::Status& status) { Finish(status); });
   }
 
  private:

@@ -69,6 +69,9 @@ class ProduceCall final : public grpcx::StreamCall<v1::ProduceRequest, v1::Produ
       : StreamCall(context.metrics.Stream("Produce"), context.streams), context_(context), queue_(context) {}
 
  private:
+  bool PutOff(const v1::ProduceRequest& request, std::function<void()> go_on) override {
+    return queue_.AwaitUnknown(request.has_start(), request.start().queue(), std::move(go_on));
+  }
   void OnRequest(v1::ProduceRequest& request) override {
     auto batch = std::make_unique<Batch>();
     const absl::Status status = Prepare(request, *batch);

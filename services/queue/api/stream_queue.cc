@@ -1,10 +1,18 @@
 #include "services/queue/api/stream_queue.h"
 
 #include <string>
+#include <utility>
 
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
+
+bool StreamQueue::AwaitUnknown(bool has_start, const v1::QueueRef& ref, std::function<void()> go_on) {
+  if (!has_start || name_.has_value()) return false;
+  if (ReasonOf(FindQueue(context_, ref, "start.queue").status()) != ErrorReason::kQueueDoesNotExist) return false;
+  return context_.engine.RefreshForUnknownQueue(
+      [go_on = std::move(go_on)](const absl::Status&) { go_on(); });
+}
 
 absl::Status StreamQueue::OnStart(bool has_start, const v1::QueueRef& ref) {
   if (has_start != name_.has_value()) {

@@ -4,6 +4,7 @@
 // Not thread-safe. What follows from a queue having several partitions belongs here.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "services/queue/api/call.h"
@@ -16,6 +17,9 @@ class StreamQueue {
   // `context` must outlive this.
   explicit StreamQueue(Context& context) : context_(context) {}
 
+  // The queue that the first request names is not known here, and another replica may have made it: `go_on` is called once the list of
+  // queues was read anew. False at once, without calling it, in all other cases.
+  bool AwaitUnknown(bool has_start, const v1::QueueRef& ref, std::function<void()> go_on);
   // A request has come; `has_start` says whether it names the queue. Only the first one must.
   absl::Status OnStart(bool has_start, const v1::QueueRef& ref);
   // As it is now. REQUIRES: OnStart said OK.
