@@ -210,6 +210,8 @@ Chaos::Fault Chaos::NetworkFault(Kind kind, int replica) {
     return {.what = absl::StrCat("delay of ", absl::FormatDuration(delay), " each way, ", between),
             .lasts = Between(absl::Seconds(1), absl::Seconds(4)),
             .touches = cluster_->name(replica) + (peers ? " from peers" : " to PostgreSQL"),
+            // A new connection takes several trips, with the larger delays more than a third of the lease, so none gets ready in time.
+            .hinders_starts = !peers,
             .begin =
                 [&proxy, delay] {
                   proxy.SetDelay(delay);
