@@ -458,6 +458,24 @@ TEST_F(GrpcPeersTest, RestartsAreToldToEachRequestOnce) {
   EXPECT_EQ(done, host_.bodies_.size());
 }
 
+TEST_F(GrpcPeersTest, AnswersThatTakeLongToHandOutAreNoSilence) {
+  auto parked = Submit(LongPoll());
+  // As the sinks of thousands of answers do on a busy machine.
+  Notification never;
+  Notification done;
+  const absl::Duration beyond = options_.heartbeat_interval * (options_.silent_intervals_max + 3);
+  peers_->Submit(proxy_->address(), kShard, {.registry_version = 4, .epoch = core::Epoch(5)}, Send("x"),
+                 [&](const core::Reply&) {
+                   never.WaitForNotificationWithTimeout(beyond);
+                   done.Notify();
+                   return true;
+                 });
+  done.WaitForNotification();
+  ASSERT_EQ(parked.wait_for(std::chrono::seconds(0)), std::future_status::timeout) << "It was given up.";
+  EXPECT_TRUE(host_.AnswerParked(Message("m")));
+  EXPECT_TRUE(std::holds_alternative<core::ReceiveReply>(parked.get()));
+}
+
 TEST_F(GrpcPeersTest, SilentPeerIsGivenUp) {
   ASSERT_TRUE(std::holds_alternative<core::SendReply>(Submit(Send("a")).get()));
   auto received = Submit(LongPoll());

@@ -157,7 +157,7 @@ absl::Status Link::AdmitLocked(size_t bytes) {
 void Link::OpenLocked() {
   state_ = State::kConnecting;
   connecting_since_ = clock_.Monotonic();
-  heard_ever_ = heard_ = false;
+  heard_ever_ = heard_ = handing_out_ = false;
   silent_beats_ = 0;
   auto hello = std::make_unique<v1::RequestItem>();
   hello->mutable_hello()->set_heartbeat_interval_ns(
@@ -230,7 +230,7 @@ bool Link::OnFrame(ClientStream* stream, v1::LinkResponse& frame) {
   {
     MutexLock lock(&mu_);
     if (stream != stream_) return false;
-    heard_ = heard_ever_ = true;
+    heard_ = heard_ever_ = handing_out_ = true;
     failures_ = 0;
     for (v1::ResponseItem& item : *frame.mutable_items()) {
       if (item.has_leaving()) leaving = true;
@@ -242,6 +242,10 @@ bool Link::OnFrame(ClientStream* stream, v1::LinkResponse& frame) {
     }
   }
   for (auto& [pending, item] : answered) Answer(std::move(pending), *item);
+  {
+    MutexLock lock(&mu_);
+    if (stream == stream_) handing_out_ = false;
+  }
   if (leaving) OnLeaving(stream);
   return true;
 }
@@ -291,7 +295,8 @@ bool Link::Beat() {
     idle_beats_ = idle ? idle_beats_ + 1 : 0;
     const bool long_idle = idle_beats_ * options_.heartbeat_interval >= options_.idle_timeout;
     if (state_ == State::kIdle) return long_idle;
-    silent_beats_ = std::exchange(heard_, false) ? 0 : silent_beats_ + 1;
+    const bool heard = std::exchange(heard_, false) || handing_out_;
+    silent_beats_ = heard ? 0 : silent_beats_ + 1;
     if (state_ == State::kConnecting) {
       silent_beats_ = 0;
       if (clock_.Monotonic() - connecting_since_ >= options_.connect_timeout) {

@@ -132,6 +132,7 @@ class Link : public std::enable_shared_from_this<Link> {
   absl::flat_hash_map<int64_t, Pending> pending_ ABSL_GUARDED_BY(mu_);
   bool heard_ ABSL_GUARDED_BY(mu_) = false;  // since the last beat
   bool heard_ever_ ABSL_GUARDED_BY(mu_) = false;  // on this stream
+  bool handing_out_ ABSL_GUARDED_BY(mu_) = false;  // a frame's answers; nothing can be heard meanwhile
   bool heartbeat_queued_ ABSL_GUARDED_BY(mu_) = false;
   int silent_beats_ ABSL_GUARDED_BY(mu_) = 0;
   int idle_beats_ ABSL_GUARDED_BY(mu_) = 0;

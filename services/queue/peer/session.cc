@@ -44,6 +44,7 @@ void Session::Beat(absl::Duration elapsed) {
     AddLocked(std::move(heartbeat), ShardId());
     return;
   }
+  if (handling_) return;  // nothing can be heard meanwhile
   silent_for_ += elapsed;
   if (silent_for_ > heartbeat_interval_ * (options_.silent_intervals_max + 1)) stream_->Cut();
 }
