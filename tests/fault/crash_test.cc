@@ -41,6 +41,7 @@ const std::vector<LoadQueue> kQueues = {
     {.name = "mails", .visibility_timeout = absl::Seconds(1)},
     {.name = "bills", .visibility_timeout = absl::Seconds(3)},
     {.name = "parcels", .dead_letter_queue = "dead-letters", .max_receive_count = 3},
+    {.name = "clicks", .visibility_timeout = absl::Seconds(1), .dead_letter_queue = "dead-letters", .max_receive_count = 3, .partitions = 3},
 };
 
 class CrashTest : public testing::Test {

@@ -306,6 +306,7 @@ absl::Status Load::Client::Create(const LoadQueue& queue) {
   auto& attributes = *request.mutable_attributes();
   attributes.mutable_visibility_timeout()->set_seconds(absl::ToInt64Seconds(queue.visibility_timeout));
   if (queue.fifo) attributes.set_fifo_queue(true);
+  attributes.set_partitions(queue.partitions);
   if (queue.max_receive_count > 0) {
     auto& policy = *attributes.mutable_redrive_policy();
     policy.set_dead_letter_queue_arn(

@@ -39,6 +39,7 @@ struct LoadQueue {
   int max_receive_count = 0;
   // Its messages have groups and deduplication ids, and sends are repeated, those without an answer above all.
   bool fifo = false;
+  int partitions = 1;
 };
 
 class Load {
