@@ -253,10 +253,24 @@ TEST_F(PartitionsTest, DeadLettersComeFromAllAndGoToTheQueueThatHasGrownMeanwhil
   while (Counts("dead") != "9/0/0" && absl::Now() < give_up) Receive("jobs");
   EXPECT_THAT(BodiesOf(ReceiveAll("dead")), UnorderedElementsAreArray(sent));
   EXPECT_EQ(Counts("jobs"), "0/0/0");
+}
 
-  const absl::Status moved =
-      Call(&Stub::StartMessageMoveTask, Proto<v1::StartMessageMoveTaskRequest>("source { name: 'dead' }")).status();
-  EXPECT_EQ(ReasonOf(moved), ErrorReason::kUnsupportedOperation) << moved;
+TEST_F(PartitionsTest, MoveTaskEmptiesAllPartitions) {
+  const v1::Queue dead = CreateQueue("dead", "partitions: 5");
+  CreateQueue("jobs", absl::StrCat("redrive_policy { dead_letter_queue_arn: '", dead.arn(), "' max_receive_count: 1 }"));
+  const v1::Queue fixed = CreateQueue("fixed", "partitions: 2");
+  const auto sent = SendNumbered("dead", 20);
+  Must(&Stub::StartMessageMoveTask, Proto<v1::StartMessageMoveTaskRequest>(absl::StrCat(
+                                        "source { name: 'dead' } destination_arn: '", fixed.arn(), "'")));
+  v1::MessageMoveTask task;
+  do {
+    task = Must(&Stub::ListMessageMoveTasks, Proto<v1::ListMessageMoveTasksRequest>("source { name: 'dead' }")).tasks(0);
+  } while (task.status() == v1::MESSAGE_MOVE_TASK_STATUS_RUNNING);
+  EXPECT_EQ(task.status(), v1::MESSAGE_MOVE_TASK_STATUS_COMPLETED);
+  EXPECT_EQ(task.messages_moved(), 20);
+  EXPECT_EQ(task.messages_to_move(), 20);
+  EXPECT_EQ(Counts("dead"), "0/0/0");
+  EXPECT_THAT(BodiesOf(ReceiveAll("fixed")), UnorderedElementsAreArray(sent));
 }
 
 // ---- FIFO --------------------------------------------------------------------------------------------------------------

@@ -34,12 +34,6 @@ absl::Status Start(Context& context, const v1::StartMessageMoveTaskRequest& requ
                                   source->arn, "."),
                      {{"field", "source"}});
   }
-  if (source->record.partitions.size() > 1) {
-    return MakeError(ErrorReason::kUnsupportedOperation,
-                     absl::StrCat("Queue ", source->arn, " is spread over ", source->record.partitions.size(),
-                                  " partitions; this version moves messages out of queues with one only."),
-                     {{"field", "source"}});
-  }
   const std::string& destination = request.destination_arn();
   const engine::QueueInfoPtr target = registry.FindByArn(destination);
   if (!destination.empty() && target == nullptr) {

@@ -191,7 +191,7 @@ TEST_F(PartitionedQueueTest, MoveTaskBringsMessagesBackIntoAPartitionedQueue) {
   const auto queue = Create("orders", 2, attributes);
   for (size_t i = 0; i < 2; ++i) SendTo(*queue, i, absl::StrCat("m", i));
   while (Stats(*dlq).ready < 2) ReceiveFrom(*queue, 10);
-  ASSERT_TRUE(engine_->move_tasks().Start(dlq, "", 0).ok());
+  ASSERT_TRUE(engine_->move_tasks().StartTask(*dlq, "", 0, Soon()).ok());
   std::set<std::string> back;
   while (back.size() < 2) {
     for (const std::string& body : ReceiveFrom(*queue, 1, absl::Seconds(20))) back.insert(body);

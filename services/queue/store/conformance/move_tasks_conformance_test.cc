@@ -20,7 +20,7 @@ class MoveTasksConformance : public StoreConformance<Backend> {
   MoveTaskStore& tasks() { return this->backend_.move_tasks(); }
   core::QueueId CreateQueue(const std::string& name) {
     return this->registry()
-        .CreateQueue({.name = {"000000000000", "us-east-1", name}, .shard = kShard}, Soon())
+        .CreateQueue({.name = {"000000000000", "us-east-1", name}, .shards = {kShard}}, Soon())
         .value()
         .id;
   }

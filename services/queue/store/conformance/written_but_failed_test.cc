@@ -63,7 +63,7 @@ TEST_F(StoreFaults, QueueThatWasCreatedButFailedExistsAtTheRetry) {
 
 TEST_F(StoreFaults, MoveTaskThatWasStartedButFailedRunsAtTheRetry) {
   const core::QueueId queue =
-      registry().CreateQueue({.name = {"000000000000", "us-east-1", "dead"}, .shard = kShard}, Soon()).value().id;
+      registry().CreateQueue({.name = {"000000000000", "us-east-1", "dead"}, .shards = {kShard}}, Soon()).value().id;
   const NewMoveTask task{.id = "0f8fad5b-d9cb-469f-a165-100000000001",
                          .source = queue,
                          .source_arn = "arn:dead",
