@@ -10,6 +10,15 @@ using core::PartitionAddress;
 using core::ReceiveReply;
 using core::RequestId;
 
+namespace {
+
+// How long a receive of fewer messages than there are partitions waits at some of them before it looks at the next.
+constexpr absl::Duration kTurn = absl::Milliseconds(100);
+// A wait that ends sooner by more than this was ended, and did not run out.
+constexpr absl::Duration kClockSlack = absl::Milliseconds(10);
+
+}  // namespace
+
 std::shared_ptr<PartitionedReceive> PartitionedReceive::Start(ReceivePort& port,
                                                               std::vector<PartitionAddress> partitions,
                                                               size_t first, core::Receive receive,
@@ -56,7 +65,7 @@ void PartitionedReceive::Cancel() {
 }
 
 void PartitionedReceive::AddPartitions(const std::vector<PartitionAddress>& partitions) {
-  std::vector<size_t> added;
+  std::vector<std::pair<size_t, RequestId>> requests;
   {
     MutexLock lock(&mu_);
     // They are never fewer than they were.
@@ -64,14 +73,13 @@ void PartitionedReceive::AddPartitions(const std::vector<PartitionAddress>& part
     for (const PartitionAddress& address : partitions) {
       if (std::find(partitions_.begin(), partitions_.end(), address) != partitions_.end()) continue;
       partitions_.push_back(address);
-      if (parked_.empty()) continue;  // its turn comes
-      added.push_back(parked_.size());
-      parked_.emplace_back();
-      ++unanswered_;
-      ++asked_;
     }
+    if (parked_.empty() || in_turns_ || !taken_.empty()) return;
+    grown_ = true;
+    requests = UnansweredLocked();
   }
-  for (const size_t i : added) ParkAt(i);
+  // Once they have ended, it parks anew.
+  CancelAll(requests);
 }
 
 // ---- In turn ----------------------------------------------------------------------------------------------------------
@@ -143,30 +151,66 @@ void PartitionedReceive::EndRound() {
 // ---- Parked -----------------------------------------------------------------------------------------------------------
 
 void PartitionedReceive::Park() {
-  size_t count = 0;
+  if (receive_.wait_until != absl::InfinitePast() && !std::exchange(watched_, true)) {
+    port_.Watch(At(0), shared_from_this());
+  }
+  const std::vector<size_t> places = ChoosePlaces();
+  const absl::Time now = port_.Now();
+  int64_t round = 0;
   {
     MutexLock lock(&mu_);
+    round = ++round_;
+    grown_ = false;
     errors_ = 0;
-    count = asked_ = unanswered_ = partitions_.size();
-    parked_.resize(count);
+    asked_ = unanswered_ = places.size();
+    parked_.assign(partitions_.size(), {.id = RequestId(), .answered = true});
+    for (const size_t i : places) parked_[i].answered = false;
+    park_until_ = in_turns_ ? std::min(receive_.wait_until, now + kTurn) : receive_.wait_until;
   }
-  if (receive_.wait_until != absl::InfinitePast()) port_.Watch(At(0), shared_from_this());
-  for (size_t i = 0; i < count; ++i) ParkAt(i);
+  const auto most = static_cast<size_t>(receive_.max_messages);
+  for (size_t n = 0; n < places.size(); ++n) {
+    const size_t share = most / places.size() + (n < most % places.size() ? 1 : 0);
+    ParkAt(places[n], static_cast<int32_t>(share), round);
+  }
 }
 
-void PartitionedReceive::ParkAt(size_t i) {
-  bool needless = false;
+std::vector<size_t> PartitionedReceive::ChoosePlaces() {
+  std::vector<PartitionAddress> partitions;
+  size_t turn = 0;
   {
     MutexLock lock(&mu_);
-    needless = cancelled_ || !taken_.empty();
+    partitions = partitions_;
+    turn = turn_;
+    in_turns_ = partitions.size() > static_cast<size_t>(receive_.max_messages);
+  }
+  const size_t most = std::min(partitions.size(), static_cast<size_t>(receive_.max_messages));
+  std::vector<size_t> places;
+  for (size_t n = 0; n < partitions.size() && places.size() < most; ++n) {
+    const size_t i = (turn + n) % partitions.size();
+    if (most == partitions.size() || port_.IsAtHand(partitions[i])) places.push_back(i);
+  }
+  for (size_t n = 0; places.empty() && n < most; ++n) places.push_back((turn + n) % partitions.size());
+  MutexLock lock(&mu_);
+  if (in_turns_) turn_ = places.back() + 1;
+  return places;
+}
+
+void PartitionedReceive::ParkAt(size_t i, int32_t share, int64_t round) {
+  bool needless = false;
+  core::Receive receive = receive_;
+  PartitionAddress address;
+  {
+    MutexLock lock(&mu_);
+    needless = cancelled_ || grown_ || !taken_.empty();
+    address = partitions_[i];
+    receive.wait_until = park_until_;
   }
   if (needless) {
     OnParked(i, ReceiveReply{});
     return;
   }
-  const PartitionAddress address = At(i);
-  core::Receive receive = receive_;
   receive.partition = address.partition;
+  receive.max_messages = share;
   const auto submitted =
       port_.Submit(address, std::move(receive), [self = shared_from_this(), i](core::Reply reply) {
         return self->OnParked(i, std::move(reply));
@@ -178,8 +222,10 @@ void PartitionedReceive::ParkAt(size_t i) {
   bool unwanted = false;
   {
     MutexLock lock(&mu_);
+    // It may have been answered, and the next round begun.
+    if (round_ != round || parked_[i].answered) return;
     parked_[i].id = *submitted;
-    unwanted = !parked_[i].answered && (cancelled_ || !taken_.empty());
+    unwanted = cancelled_ || grown_ || !taken_.empty();
   }
   if (unwanted) port_.Cancel(address, *submitted);
 }
@@ -187,6 +233,7 @@ void PartitionedReceive::ParkAt(size_t i) {
 bool PartitionedReceive::OnParked(size_t i, core::Reply reply) {
   bool taken = false;
   bool ended = false;
+  bool again = false;
   std::vector<std::pair<size_t, RequestId>> requests;
   {
     MutexLock lock(&mu_);
@@ -195,11 +242,32 @@ bool PartitionedReceive::OnParked(size_t i, core::Reply reply) {
     taken = TakeLocked(i, std::move(reply));
     if (taken && first) requests = UnansweredLocked();
     ended = --unanswered_ == 0 || taken_messages_ >= static_cast<size_t>(receive_.max_messages);
-    if (ended) closed_ = true;
+    again = ended && ParksAgainLocked();
+    if (ended && !again) closed_ = true;
   }
   CancelAll(requests);
-  if (ended) Finish();
+  if (again) {
+    Park();
+  } else if (ended) {
+    Finish();
+  }
   return taken;
+}
+
+bool PartitionedReceive::ParksAgainLocked() {
+  if (!taken_.empty() || cancelled_) return false;
+  const absl::Time now = port_.Now();
+  const bool over = now >= receive_.wait_until;
+  if (in_turns_) {
+    failed_in_a_row_ = errors_ == asked_ ? failed_in_a_row_ + asked_ : 0;
+    // Without a wait those that are away are all tried.
+    if (failed_in_a_row_ > 0 && (!over || receive_.wait_until == absl::InfinitePast())) {
+      return failed_in_a_row_ < partitions_.size();
+    }
+  }
+  if (over) return false;
+  // Who leaves ends all waits, also those that would begin now.
+  return grown_ || (in_turns_ && now + kClockSlack >= park_until_);
 }
 
 std::vector<std::pair<size_t, RequestId>> PartitionedReceive::UnansweredLocked() {
@@ -257,7 +325,7 @@ void PartitionedReceive::Finish() {
     closed_ = true;
     if (sink_ == nullptr) return;
     sink = std::exchange(sink_, nullptr);
-    if (errors_ > 0 && errors_ == asked_) answer = error_;
+    if (in_turns_ ? failed_in_a_row_ >= partitions_.size() : errors_ > 0 && errors_ == asked_) answer = error_;
     // taken_ itself stays as it is: it says that what is parked is not needed any more.
     if (!taken_.empty()) answer = taken_;
   }

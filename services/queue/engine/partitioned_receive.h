@@ -3,19 +3,19 @@
 //     ask the partitions in turn, without waiting ──messages──► answered
 //                     │ all are empty              (with one partition, this step is left out)
 //                     ▼
-//     park at all of them ──the first has messages──► cancel the others ──room left: wait for what they say──► answered
-//                     │ all have ended empty                                └──no room──► answered at once
-//                     ▼
-//                 answered empty
+//        ┌──► park at them ──the first has messages──► cancel the others ──they have ended──► answered, with what they had
+//        │            │ all have ended empty
+//        └─next turn──┴──the time is over──► answered empty
 //
-// Asking in turn first means that messages which wait are leased at one partition only. A parked receive can be handed messages by two
-// partitions at once, before the cancel arrives; as many as the caller wants are delivered together, the others are given back at once,
-// so none hangs invisible. (Their receives stay counted, as that of any receiver that is gone.)
+// Asking in turn first means that messages which wait are leased at one partition only. Those that it is parked at could be handed out
+// by several partitions at once, before a cancel arrives; so it parks with a share of what the caller wants at each, and all that comes
+// is delivered. Where the caller wants fewer messages than there are partitions, it waits at as many as it wants, for one each, and looks
+// at the others in turns of a tenth of a second.
 //
 // A partition that is away does not keep the others' messages from being received: while it is known to be away it is not asked in
 // turn, only parked at, and an error is the answer only when every partition that was asked gave one.
 //
-// Partitions that the queue gets while the receive is parked are parked at, too.
+// When the queue gets partitions, what is parked is ended and parked anew, at those as well.
 //
 // A receive with an attempt id asks all first whether they remember the attempt, since another partition would take it for a new one.
 // What those that do gave is the answer again.
@@ -52,6 +52,8 @@ class ReceivePort {
   virtual void Release(const core::PartitionAddress& address, core::ReleaseLease release) = 0;
   // A command to the partition need not wait for an owner of its shard, as far as is known here.
   virtual bool IsAtHand(const core::PartitionAddress& address) = 0;
+  // The time in terms of which a receive waits.
+  virtual absl::Time Now() const = 0;
   // From now until Unwatch, and while it lives, `receive` is told of partitions that the queue gets (AddPartitions), and at once of
   // those that it has now.
   virtual void Watch(const core::PartitionAddress& any, std::shared_ptr<PartitionedReceive> receive) = 0;
@@ -103,8 +105,12 @@ class PartitionedReceive final : public PartitionWatcher,
   // All were asked.
   void EndRound();
   void Park();
-  void ParkAt(size_t i);
+  // The partitions to park at now.
+  std::vector<size_t> ChoosePlaces();
+  void ParkAt(size_t i, int32_t share, int64_t round);
   bool OnParked(size_t i, core::Reply reply);
+  // All have ended, and it is not over yet.
+  bool ParksAgainLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // True: it is to be delivered. Else it is empty, an error, or comes too late.
   bool TakeLocked(size_t i, core::Reply reply) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Those that are parked and need not be any more.
@@ -125,7 +131,15 @@ class PartitionedReceive final : public PartitionWatcher,
   bool closed_ ABSL_GUARDED_BY(mu_) = false;  // takes no more
   std::vector<PartitionMessages> taken_ ABSL_GUARDED_BY(mu_);
   size_t taken_messages_ ABSL_GUARDED_BY(mu_) = 0;
+  bool watched_ = false;  // of whoever parks
+  // Of those that are parked, by partition; the others count as answered.
   std::vector<Request> parked_ ABSL_GUARDED_BY(mu_);
+  int64_t round_ ABSL_GUARDED_BY(mu_) = 0;  // of parking
+  absl::Time park_until_ ABSL_GUARDED_BY(mu_);
+  bool in_turns_ ABSL_GUARDED_BY(mu_) = false;  // there are more than it may park at
+  bool grown_ ABSL_GUARDED_BY(mu_) = false;     // so it has to park anew
+  size_t turn_ ABSL_GUARDED_BY(mu_) = 0;
+  size_t failed_in_a_row_ ABSL_GUARDED_BY(mu_) = 0;  // partitions
   size_t unanswered_ ABSL_GUARDED_BY(mu_) = 0;
   // Of the last round.
   size_t asked_ ABSL_GUARDED_BY(mu_) = 0;

@@ -46,7 +46,9 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
       given_back_ += !sink(std::move(reply));
       return RequestId(100 + partition);
     }
-    (receive.wait_until == absl::InfinitePast() ? quick_ : parked_).emplace(partition, std::move(sink));
+    const bool quick = receive.wait_until == absl::InfinitePast();
+    if (!quick) shares_[partition] = receive.max_messages;
+    (quick ? quick_ : parked_).emplace(partition, std::move(sink));
     return RequestId(100 + partition);
   }
   void Cancel(const PartitionAddress& address, RequestId request) override {
@@ -60,6 +62,7 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
     }
   }
 
+  absl::Time Now() const override { return now_; }
   bool IsAtHand(const PartitionAddress& address) override {
     return !not_at_hand_.contains(static_cast<int>(address.partition.value()));
   }
@@ -129,6 +132,8 @@ class PartitionedReceiveTest : public testing::Test, protected ReceivePort {
   bool client_is_there_ = true;
   std::set<int> away_;
   std::set<int> not_at_hand_;
+  absl::Time now_ = absl::UnixEpoch();
+  std::map<int, int> shares_;  // of the messages, of those that were parked at
   std::vector<PartitionAddress> grown_;  // what the queue has when it is watched
   bool watching_ = false;
   std::map<int, ReceiveReply> remembered_;  // what the attempt got
@@ -175,20 +180,62 @@ TEST_F(PartitionedReceiveTest, WhatOthersHadInTheSameMomentComesAlong) {
   EXPECT_THAT(Received(), ElementsAre(5, 6, 7));
 }
 
-TEST_F(PartitionedReceiveTest, WhatIsTooMuchIsGivenBack) {
+TEST_F(PartitionedReceiveTest, ParksWithAShareAtEachSoThatAllThatComesIsDelivered) {
+  StartParked(/*max_messages=*/5);
+  EXPECT_EQ(shares_, (std::map<int, int>{{1, 2}, {2, 2}, {3, 1}}));
+  EXPECT_TRUE(AnswerParked(2, {5, 6}));
+  EXPECT_TRUE(AnswerParked(3, {7}));
+  EXPECT_TRUE(AnswerParked(1, {8, 9}));
+  EXPECT_THAT(Received(), ElementsAre(5, 6, 7, 8, 9));
+}
+
+TEST_F(PartitionedReceiveTest, FewerMessagesThanPartitionsAreWaitedForInTurns) {
   StartParked(/*max_messages=*/2);
-  EXPECT_TRUE(AnswerParked(2, {5}));
-  EXPECT_FALSE(AnswerParked(1, {6, 7}));
-  EXPECT_TRUE(AnswerParked(3, {8}));
-  EXPECT_THAT(Received(), ElementsAre(5, 8));
+  EXPECT_THAT(asked_, ElementsAre(1, 2, 3, 1, 2));
+  EXPECT_EQ(shares_, (std::map<int, int>{{1, 1}, {2, 1}}));
+  now_ += absl::Milliseconds(100);
+  AnswerParked(2, {});
+  AnswerParked(1, {});
+  EXPECT_THAT(asked_, ElementsAre(1, 2, 3, 1, 2, 3, 1));
+  EXPECT_TRUE(AnswerParked(3, {5}));
+  EXPECT_THAT(cancelled_, ElementsAre(1));
+  EXPECT_TRUE(AnswerParked(1, {6}));
+  EXPECT_THAT(Received(), ElementsAre(5, 6));
+}
+
+TEST_F(PartitionedReceiveTest, TurnsLeaveOutThoseThatAreAway) {
+  not_at_hand_ = {1};
+  Start(/*wait=*/true, /*max_messages=*/1);
+  for (int partition : {2, 3}) AnswerQuick(partition, {});
+  for (const int next : {2, 3, 2}) {
+    EXPECT_EQ(asked_.back(), next);
+    now_ += absl::Milliseconds(100);
+    AnswerParked(next, {});
+  }
+}
+
+TEST_F(PartitionedReceiveTest, WaitThatIsEndedBeforeItsTurnIsOverIsNotBegunAgain) {
+  StartParked(/*max_messages=*/1);
+  AnswerParked(1, {});
+  EXPECT_THAT(Received(), IsEmpty());
+}
+
+TEST_F(PartitionedReceiveTest, ErrorOfAllTurnsIsTheAnswer) {
+  StartParked(/*max_messages=*/1);
+  away_ = {1, 2};
+  Answer(parked_, 1, MakeError(ErrorReason::kShardNotOwned, "Away."));
+  EXPECT_FALSE(answer_.has_value()) << "the third may have messages";
+  Answer(parked_, 3, MakeError(ErrorReason::kShardNotOwned, "Away."));
+  ASSERT_TRUE(answer_.has_value());
+  EXPECT_EQ(ReasonOf(answer_->status()), ErrorReason::kShardNotOwned);
 }
 
 TEST_F(PartitionedReceiveTest, FullReceiveWaitsForNobody) {
-  StartParked(/*max_messages=*/1);
+  StartParked(/*max_messages=*/3);
   EXPECT_TRUE(AnswerParked(2, {5}));
-  EXPECT_THAT(Received(), ElementsAre(5));
-  EXPECT_FALSE(AnswerParked(1, {6}));
-  EXPECT_FALSE(AnswerParked(3, {}));
+  EXPECT_TRUE(AnswerParked(1, {6}));
+  EXPECT_TRUE(AnswerParked(3, {7}));
+  EXPECT_THAT(Received(), ElementsAre(5, 6, 7));
 }
 
 TEST_F(PartitionedReceiveTest, OneThatAnswersWhileTheOthersAreBeingParkedSparesThem) {
@@ -308,9 +355,11 @@ TEST_F(PartitionedReceiveTest, PartitionThatComesWhileItIsParkedIsParkedAtToo) {
   ASSERT_TRUE(watching_);
   receive_->AddPartitions(Addresses(4));
   receive_->AddPartitions(Addresses(4));
-  EXPECT_THAT(asked_, ElementsAre(1, 2, 3, 1, 2, 3, 4));
-  EXPECT_TRUE(AnswerParked(4, {9}));
   EXPECT_THAT(cancelled_, ElementsAre(1, 2, 3));
+  for (int partition : {1, 2, 3}) Answer(parked_, partition, absl::CancelledError());
+  EXPECT_THAT(asked_, ElementsAre(1, 2, 3, 1, 2, 3, 1, 2, 3, 4));
+  EXPECT_EQ(shares_.at(4), 2);
+  EXPECT_TRUE(AnswerParked(4, {9}));
   for (int partition : {1, 2, 3}) AnswerParked(partition, {});
   EXPECT_THAT(Received(), ElementsAre(9));
   EXPECT_FALSE(watching_);
@@ -364,6 +413,7 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
     }
     void Cancel(const PartitionAddress&, RequestId) override {}
     bool IsAtHand(const PartitionAddress&) override { return true; }
+    absl::Time Now() const override { return absl::UnixEpoch(); }
     void Watch(const PartitionAddress&, std::shared_ptr<PartitionedReceive>) override {}
     void Unwatch(const PartitionAddress&, PartitionedReceive*) override {}
     void Release(const PartitionAddress&, core::ReleaseLease release) override {
@@ -380,7 +430,8 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
     for (int i = 1; i <= 4; ++i) partitions.push_back({ShardId(i), PartitionId(i), {}});
     core::Receive receive;
     receive.wait_until = absl::InfiniteFuture();
-    receive.max_messages = static_cast<int32_t>(1 + random() % 4);
+    const int parked = static_cast<int>(1 + random() % 4);
+    receive.max_messages = parked;
     const bool client_stays = random() % 2 == 0;
     std::atomic<int> delivered{0};
     std::atomic<int> answers{0};
@@ -398,7 +449,7 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
       MutexLock lock(&port.mu_);
       sinks = std::move(port.sinks_);
     }
-    ASSERT_THAT(sinks, SizeIs(4));
+    ASSERT_THAT(sinks, SizeIs(parked));
     for (auto& [partition, sink] : sinks) {
       threads.emplace_back([&, partition = partition, sink = std::move(sink)]() mutable {
         ReceiveReply reply{partition, {{.seq = MessageSeq(1), .receive_count = 1}}};
@@ -408,7 +459,7 @@ TEST(PartitionedReceiveRaceTest, NoMessageIsLostBetweenPartitions) {
     if (round % 3 == 0) threads.emplace_back([&] { started->Cancel(); });
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(answers, 1);
-    EXPECT_EQ(delivered + refused + port.released_, 4);
+    EXPECT_EQ(delivered + refused + port.released_, parked);
   }
 }
 

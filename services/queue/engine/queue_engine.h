@@ -91,7 +91,7 @@ class QueueEngine final : public ShardHost, public RouterHost, public PeerHost, 
   // Counts up, from a random start: whose turn it is among several that take turns, modulo their number.
   size_t NextTurn() { return next_turn_.fetch_add(1, std::memory_order_relaxed); }
   // The time in terms of which a receive's wait is given to a shard.
-  absl::Time Now() const { return clock_.Now(); }
+  absl::Time Now() const override { return clock_.Now(); }
 
   // For a queue that was not found: makes the list of queues as new as the store and calls `done`; false at once, without calling it,
   // if there is no other replica that could have made the queue. `done` is called on a thread of the engine and must not block.
