@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
-SERVICES = ("queue", "runner")
+SERVICES = ("queue", "runner", "gateway")
 FUNCTION_LINES_MAX = 70
 problems = []
 
@@ -62,6 +62,9 @@ def allowed_prefixes(path):
             "core": [f"{own}core/", "libs/base/"],
             "store": [f"{own}core/", f"{own}store/", "libs/"],
             "engine": [f"{own}core/", f"{own}store/", f"{own}engine/", f"{own}config.h", "libs/"],
+            "http": [f"{own}http/", "libs/"],
+            "wire": [f"{own}wire/", "libs/"],
+            "sqs": [f"{own}wire/", f"{own}sqs/", "libs/"],
         }.get(layer, [own, "libs/"])
     if parts[0] == "services":
         return [f"services/{parts[1]}/", "libs/"]
