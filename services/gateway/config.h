@@ -1,0 +1,31 @@
+// Configuration of the gateway. Defaults visible here; flags, environment and file use the same names.
+#pragma once
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace weir::gateway {
+
+struct Config {
+  std::string listen = "127.0.0.1:4566";  // port 0: any free one
+  std::string queue_endpoint;             // "127.0.0.1:7801"; required
+  // What queue URLs begin with, for a gateway behind a proxy; empty: "http://" and the Host of each request.
+  std::string base_url;
+  // Of requests whose access key is no account of 12 digits.
+  std::string default_account = "000000000000";
+  // Of requests that are not signed.
+  std::string default_region = "us-east-1";
+  // Attributes that are not known, or not kept, are ignored instead of refused.
+  bool relaxed = false;
+  int threads = 2;
+  int connections_max = 20'000;
+  // How long Stop waits for requests that are being answered.
+  absl::Duration drain_timeout = absl::Seconds(10);
+
+  // INVALID_ARGUMENT with the field, its value and what is allowed.
+  absl::Status Validate() const;
+};
+
+}  // namespace weir::gateway

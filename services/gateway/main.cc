@@ -1,0 +1,65 @@
+// weir-gateway: AWS's wire protocols in front of the gRPC services, as a process of its own, for a container.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "libs/observe/log.h"
+#include "libs/observe/metrics.h"
+#include "libs/runtime/signals.h"
+#include "services/gateway/service.h"
+
+namespace {
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "weir-gateway: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+int Serve(const weir::gateway::Config& config, const std::string& metrics_listen) {
+  weir::observe::Metrics metrics;
+  auto server = weir::gateway::GatewayServer::Start(config, metrics);
+  if (!server.ok()) return Fail(server.status());
+  const auto endpoint = metrics.Listen(metrics_listen);
+  if (!endpoint.ok()) return Fail(endpoint.status());
+  weir::observe::Log(weir::observe::Level::kInfo, "metrics served", {{"endpoint", *endpoint}});
+  weir::runtime::WaitForTerminationSignal();
+  metrics.StopListening();
+  (*server)->Stop();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  weir::runtime::BlockTerminationSignals();
+  weir::gateway::Config config;
+  std::string metrics_listen = "127.0.0.1:7882";
+  int drain_seconds = 10;
+
+  CLI::App app("Weir's gateway: what the aws CLI and the AWS SDKs speak, in front of Weir's services.", "weir-gateway");
+  app.set_config("--config", "", "File with the flags of this help, NAME=VALUE a line");
+  app.add_option("--listen", config.listen, "Address of the HTTP service; port 0: any free one")
+      ->envname("WEIR_GATEWAY_LISTEN")->capture_default_str();
+  app.add_option("--queue-endpoint", config.queue_endpoint, "HOST:PORT of the queue service")
+      ->envname("WEIR_QUEUE_ENDPOINT")->required();
+  app.add_option("--base-url", config.base_url,
+                 "What queue URLs begin with, http://HOST[:PORT]  (default: the Host of each request)")
+      ->envname("WEIR_GATEWAY_BASE_URL");
+  app.add_option("--default-account", config.default_account, "Account of access keys that are no 12 digits")
+      ->envname("WEIR_GATEWAY_DEFAULT_ACCOUNT")->capture_default_str();
+  app.add_option("--default-region", config.default_region, "Region of requests that name none")
+      ->envname("WEIR_GATEWAY_DEFAULT_REGION")->capture_default_str();
+  app.add_flag("--relaxed", config.relaxed, "Ignore attributes that are not known or not kept, instead of refusing them")
+      ->envname("WEIR_GATEWAY_RELAXED");
+  app.add_option("--threads", config.threads, "Threads that serve HTTP")
+      ->envname("WEIR_GATEWAY_THREADS")->capture_default_str();
+  app.add_option("--connections-max", config.connections_max, "Connections at once; those beyond are closed")
+      ->envname("WEIR_GATEWAY_CONNECTIONS_MAX")->capture_default_str();
+  app.add_option("--drain-seconds", drain_seconds, "How long requests may still run after SIGTERM")
+      ->envname("WEIR_GATEWAY_DRAIN_SECONDS")->capture_default_str();
+  app.add_option("--metrics-listen", metrics_listen, "Address of the Prometheus endpoint")
+      ->envname("WEIR_METRICS_LISTEN")->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  config.drain_timeout = absl::Seconds(drain_seconds);
+  return Serve(config, metrics_listen);
+}

@@ -1,0 +1,99 @@
+#include "services/gateway/service.h"
+
+#include <prometheus/collectable.h>
+
+#include <utility>
+#include <vector>
+
+#include "libs/base/status_macros.h"
+#include "libs/grpcx/channel.h"
+#include "libs/grpcx/rpc_metrics.h"
+#include "libs/observe/log.h"
+#include "services/gateway/front/front_door.h"
+#include "services/gateway/http/server.h"
+#include "services/gateway/sqs/sqs_service.h"
+
+namespace weir::gateway {
+namespace {
+
+class ConnectionsCollectable final : public prometheus::Collectable {
+ public:
+  // `server` must outlive this.
+  explicit ConnectionsCollectable(const http::Server& server) : server_(server) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    prometheus::MetricFamily family;
+    family.name = "weir_gateway_connections";
+    family.help = "HTTP connections that are open";
+    family.type = prometheus::MetricType::Gauge;
+    family.metric.emplace_back();
+    family.metric.back().gauge.value = static_cast<double>(server_.connections());
+    return {family};
+  }
+
+ private:
+  const http::Server& server_;
+};
+
+class Server final : public GatewayServer {
+ public:
+  Server(const Config& config, observe::Metrics& metrics)
+      : metrics_(metrics),
+        sqs_metrics_(metrics, "aws.sqs"),
+        sqs_(sqs::MakeSqsService(grpcx::MakeChannel(config.queue_endpoint), {.relaxed = config.relaxed})),
+        front_({.base_url = config.base_url,
+                .default_account = config.default_account,
+                .default_region = config.default_region},
+               {{*sqs_, sqs_metrics_}}) {}
+
+  ~Server() override {
+    Stop();
+    // Its calls answer over the HTTP server, so they end before that goes.
+    sqs_.reset();
+  }
+
+  absl::Status Listen(const Config& config) {
+    WEIR_ASSIGN_OR_RETURN(
+        http_, http::Server::Start({.listen = config.listen,
+                                    .threads = config.threads,
+                                    .connections_max = static_cast<size_t>(config.connections_max),
+                                    .drain_timeout = config.drain_timeout},
+                                   [this](http::Request request, std::shared_ptr<http::Exchange> exchange) {
+                                     front_.Handle(std::move(request), std::move(exchange));
+                                   }));
+    connections_ = std::make_shared<ConnectionsCollectable>(*http_);
+    metrics_.Add(connections_);
+    return absl::OkStatus();
+  }
+
+  const std::string& address() const override { return http_->address(); }
+
+  void Stop() override {
+    if (connections_ == nullptr) return;
+    metrics_.Remove(std::exchange(connections_, nullptr));
+    front_.Drain();
+    http_->Stop();
+  }
+
+ private:
+  observe::Metrics& metrics_;
+  grpcx::RpcMetrics sqs_metrics_;
+  std::unique_ptr<http::Server> http_;
+  std::shared_ptr<ConnectionsCollectable> connections_;  // null: stopped
+  std::unique_ptr<wire::Service> sqs_;
+  front::FrontDoor front_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(const Config& config, observe::Metrics& metrics) {
+  WEIR_RETURN_IF_ERROR(config.Validate());
+  auto server = std::make_unique<Server>(config, metrics);
+  WEIR_RETURN_IF_ERROR(server->Listen(config));
+  observe::Log(observe::Level::kInfo, "gateway ready", {{"address", server->address()}});
+  observe::Log(observe::Level::kWarning,
+               "authentication is off: the gateway accepts any request, whatever it is signed with");
+  return std::unique_ptr<GatewayServer>(std::move(server));
+}
+
+}  // namespace weir::gateway

@@ -1,0 +1,228 @@
+#include "services/gateway/sqs/sqs_service.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "libs/base/error.h"
+#include "libs/grpcx/status.h"
+#include "services/gateway/sqs/errors.h"
+#include "services/gateway/sqs/message_operations.h"
+#include "services/gateway/sqs/move_operations.h"
+#include "services/gateway/sqs/queue_name.h"
+#include "services/gateway/sqs/queue_operations.h"
+#include "services/gateway/sqs/running_calls.h"
+#include "services/gateway/sqs/shapes.h"
+#include "weir/queue/v1/queue_service.grpc.pb.h"
+
+namespace weir::gateway::sqs {
+namespace {
+
+using wire::CallContext;
+using wire::Outcome;
+using wire::Service;
+using wire::Shape;
+using wire::Value;
+using Stub = queue::v1::QueueService::Stub;
+using AsyncStub = queue::v1::QueueService::StubInterface::async_interface;
+
+// How long a call may take beyond what it waits for messages; clients give up after a minute.
+constexpr absl::Duration kCallTimeout = absl::Seconds(25);
+constexpr absl::Duration kWaitMax = absl::Seconds(20);
+
+struct Running {
+  AsyncStub& stub;
+  RunningCalls& calls;
+  const SqsOptions& options;
+};
+
+// An operation with its way to the queue service.
+struct SqsOperation : wire::Operation {
+  std::function<Service::Cancel(const SqsOperation&, Running, const CallContext&, Value, Service::Done)> start;
+};
+
+template <typename Request, typename Response>
+using Method = void (AsyncStub::*)(grpc::ClientContext*, const Request*, Response*, std::function<void(grpc::Status)>);
+template <typename Request>
+using Encode = MaybeError (*)(const Call&, Request&);
+template <typename Response>
+using Decode = Value (*)(const Call&, const Response&);
+
+// How an operation becomes a gRPC call, and its response an answer.
+template <typename Request, typename Response>
+struct Translation {
+  Method<Request, Response> method;
+  Encode<Request> encode;
+  Decode<Response> decode;
+};
+
+// What a call needs until it is answered.
+template <typename Request, typename Response>
+struct Exchange : RunningCall {
+  Exchange(absl::string_view operation, const SqsOptions& options, const CallContext& caller, Value input,
+           Service::Done done)
+      : caller(caller), input(std::move(input)), call{operation, this->caller, options, this->input}, done(std::move(done)) {}
+
+  // The exchange's last step; what it holds of the HTTP side is let go of with it.
+  void Finish(Outcome outcome) { std::exchange(done, nullptr)(std::move(outcome)); }
+
+  const CallContext caller;
+  const Value input;
+  const Call call;
+  Service::Done done;
+  Request request;
+  Response response;
+};
+
+bool IsLongPoll(const queue::v1::ReceiveMessagesRequest&) { return true; }
+template <typename Request>
+bool IsLongPoll(const Request&) {
+  return false;
+}
+
+template <typename Request, typename Response>
+Service::Cancel StartCall(const Translation<Request, Response>& translation, Running running,
+                          const std::shared_ptr<Exchange<Request, Response>>& exchange) {
+  if (MaybeError error = translation.encode(exchange->call, exchange->request)) {
+    exchange->Finish(*std::move(error));
+    return [] {};
+  }
+  exchange->long_poll = IsLongPoll(exchange->request);
+  const absl::Duration wait = exchange->long_poll ? kWaitMax : absl::ZeroDuration();
+  exchange->context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout + wait));
+  if (!running.calls.Add(exchange)) {
+    exchange->Finish(translation.decode(exchange->call, exchange->response));
+    return [] {};
+  }
+  const auto on_done = [exchange, decode = translation.decode, &calls = running.calls](const grpc::Status& status) {
+    // Where the wait was ended nothing was received, so the answer is that of a wait in vain.
+    const bool wait_ended =
+        status.error_code() == grpc::StatusCode::CANCELLED && exchange->long_poll && calls.draining();
+    if (status.ok() || wait_ended) {
+      exchange->Finish(decode(exchange->call, exchange->response));
+    } else {
+      exchange->Finish(Explain(exchange->call, grpcx::FromGrpcStatus(status)));
+    }
+    calls.Remove(exchange);
+  };
+  (running.stub.*translation.method)(&exchange->context, &exchange->request, &exchange->response, on_done);
+  return [weak = std::weak_ptr<RunningCall>(exchange)] {
+    if (const auto alive = weak.lock()) alive->context.TryCancel();
+  };
+}
+
+template <typename Request, typename Response>
+SqsOperation Entry(absl::string_view name, const Shape* input, const Shape* output, Method<Request, Response> method,
+                   Encode<Request> encode, Decode<Response> decode) {
+  const Translation<Request, Response> translation = {method, encode, decode};
+  return {{name, input, output},
+          [translation](const SqsOperation& operation, Running running, const CallContext& caller, Value parameters,
+                        Service::Done done) {
+            return StartCall(translation, running,
+                             std::make_shared<Exchange<Request, Response>>(operation.name, running.options, caller,
+                                                                           std::move(parameters), std::move(done)));
+          }};
+}
+
+// An operation that the queue service has nothing for.
+SqsOperation Refused(absl::string_view name, const Shape* input) {
+  return {{name, input, nullptr},
+          [](const SqsOperation& operation, Running, const CallContext&, Value, const Service::Done& done) {
+            done(wire::FromStatus(MakeError(ErrorReason::kUnsupportedOperation,
+                                            absl::StrCat("The operation ", operation.name, " is not supported."))));
+            return Service::Cancel([] {});
+          }};
+}
+
+std::vector<SqsOperation> MakeOperations() {
+  using namespace shapes;  // NOLINT: the table is nothing but shapes
+  using S = AsyncStub;
+  return {
+      Entry("CreateQueue", &kCreateQueueInput, &kQueueUrlOutput, &S::CreateQueue, EncodeCreateQueue, DecodeCreateQueue),
+      Entry("DeleteQueue", &kOnlyQueueUrl, nullptr, &S::DeleteQueue, EncodeDeleteQueue, DecodeDeleteQueue),
+      Entry("GetQueueUrl", &kGetQueueUrlInput, &kQueueUrlOutput, &S::GetQueue, EncodeGetQueueUrl, DecodeGetQueueUrl),
+      Entry("ListQueues", &kListQueuesInput, &kListQueuesOutput, &S::ListQueues, EncodeListQueues, DecodeListQueues),
+      Entry("GetQueueAttributes", &kGetAttributesInput, &kGetAttributesOutput, &S::GetQueue, EncodeGetQueueAttributes,
+            DecodeGetQueueAttributes),
+      Entry("SetQueueAttributes", &kSetAttributesInput, nullptr, &S::UpdateQueue, EncodeSetQueueAttributes,
+            DecodeSetQueueAttributes),
+      Entry("PurgeQueue", &kOnlyQueueUrl, nullptr, &S::PurgeQueue, EncodePurgeQueue, DecodePurgeQueue),
+      Entry("ListDeadLetterSourceQueues", &kListSourcesInput, &kListSourcesOutput, &S::ListDeadLetterSourceQueues,
+            EncodeListDeadLetterSourceQueues, DecodeListDeadLetterSourceQueues),
+      Entry("TagQueue", &kTagQueueInput, nullptr, &S::TagQueue, EncodeTagQueue, DecodeTagQueue),
+      Entry("UntagQueue", &kUntagQueueInput, nullptr, &S::UntagQueue, EncodeUntagQueue, DecodeUntagQueue),
+      Entry("ListQueueTags", &kOnlyQueueUrl, &kListTagsOutput, &S::GetQueue, EncodeListQueueTags, DecodeListQueueTags),
+      Refused("AddPermission", &kAddPermissionInput),
+      Refused("RemovePermission", &kRemovePermissionInput),
+      Entry("SendMessage", &kSendMessageInput, &kSendMessageOutput, &S::SendMessage, EncodeSendMessage, DecodeSendMessage),
+      Entry("SendMessageBatch", &kSendBatchInput, &kSendBatchOutput, &S::SendMessageBatch, EncodeSendMessageBatch,
+            DecodeSendMessageBatch),
+      Entry("ReceiveMessage", &kReceiveInput, &kReceiveOutput, &S::ReceiveMessages, EncodeReceiveMessage,
+            DecodeReceiveMessage),
+      Entry("DeleteMessage", &kDeleteMessageInput, nullptr, &S::DeleteMessage, EncodeDeleteMessage, DecodeDeleteMessage),
+      Entry("DeleteMessageBatch", &kDeleteBatchInput, &kDeleteBatchOutput, &S::DeleteMessageBatch,
+            EncodeDeleteMessageBatch, DecodeDeleteMessageBatch),
+      Entry("ChangeMessageVisibility", &kChangeVisibilityInput, nullptr, &S::ChangeMessageVisibility,
+            EncodeChangeMessageVisibility, DecodeChangeMessageVisibility),
+      Entry("ChangeMessageVisibilityBatch", &kChangeBatchInput, &kChangeBatchOutput, &S::ChangeMessageVisibilityBatch,
+            EncodeChangeMessageVisibilityBatch, DecodeChangeMessageVisibilityBatch),
+      Entry("StartMessageMoveTask", &kStartMoveInput, &kStartMoveOutput, &S::StartMessageMoveTask,
+            EncodeStartMessageMoveTask, DecodeStartMessageMoveTask),
+      Entry("ListMessageMoveTasks", &kListMovesInput, &kListMovesOutput, &S::ListMessageMoveTasks,
+            EncodeListMessageMoveTasks, DecodeListMessageMoveTasks),
+      Entry("CancelMessageMoveTask", &kCancelMoveInput, &kCancelMoveOutput, &S::CancelMessageMoveTask,
+            EncodeCancelMessageMoveTask, DecodeCancelMessageMoveTask),
+  };
+}
+
+class SqsService final : public Service {
+ public:
+  SqsService(const std::shared_ptr<grpc::Channel>& channel, const SqsOptions& options)
+      : options_(options), stub_(channel), operations_(MakeOperations()) {}
+  ~SqsService() override { calls_.EndAll(); }
+
+  const wire::ServiceNames& names() const override {
+    static constexpr wire::ServiceNames kNames = {.scope = "sqs",
+                                                  .json_target = "AmazonSQS",
+                                                  .shape_namespace = "com.amazonaws.sqs",
+                                                  .xml_namespace = "http://queue.amazonaws.com/doc/2012-11-05/"};
+    return kNames;
+  }
+
+  const wire::Operation* Find(absl::string_view name) const override {
+    for (const SqsOperation& operation : operations_) {
+      if (operation.name == name) return &operation;
+    }
+    return nullptr;
+  }
+
+  void AddFromPath(const CallContext& context, const wire::Operation& operation, Value& input) const override {
+    const bool takes_url = !operation.input->members.empty() && operation.input->members[0].name == "QueueUrl";
+    if (takes_url && context.path.size() > 1 && input["QueueUrl"].absent()) input.Set("QueueUrl", Value(context.path));
+  }
+
+  Cancel Start(const wire::Operation& operation, const CallContext& context, Value input, Done done) override {
+    const auto& own = static_cast<const SqsOperation&>(operation);
+    return own.start(own, {*stub_.async(), calls_, options_}, context, std::move(input), std::move(done));
+  }
+
+  void Drain() override { calls_.EndLongPolls(); }
+
+ private:
+  const SqsOptions options_;
+  Stub stub_;
+  const std::vector<SqsOperation> operations_;
+  RunningCalls calls_;
+};
+
+}  // namespace
+
+std::unique_ptr<Service> MakeSqsService(const std::shared_ptr<grpc::Channel>& channel, const SqsOptions& options) {
+  return std::make_unique<SqsService>(channel, options);
+}
+
+}  // namespace weir::gateway::sqs
