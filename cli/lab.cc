@@ -157,7 +157,7 @@ absl::Status Lab::StartSuite() {
   Heading("Start all services, with a private PostgreSQL in a fresh folder");
   const std::string ready_file = folder_ + "/ready.json";
   const std::vector<std::string> words = {
-      "up", "--data-dir", folder_ + "/data", "--queue-port", "0", "--runner-port", "0",
+      "up", "--data-dir", folder_ + "/data", "--queue-port", "0", "--runner-port", "0", "--gateway-port", "0",
       "--metrics-port", "0", "--ready-file", ready_file};
   ShowCommand(words, " &");
   std::vector<std::string> argv = {program_};

@@ -1,6 +1,6 @@
 // weir up: all services in one process, with a PostgreSQL of its own.
 //
-// The order of start is PostgreSQL, queue, runner, metrics, and that of the end the reverse. Everything is started on the main
+// The order of start is PostgreSQL, queue, runner, gateway, metrics, and that of the end the reverse. Everything is started on the main
 // thread, because the private PostgreSQL ends with the thread that started it: also kill -9 leaves nothing behind.
 #include <filesystem>
 #include <memory>
@@ -16,6 +16,7 @@
 #include "libs/observe/metrics.h"
 #include "libs/pg/private_postgres.h"
 #include "libs/runtime/signals.h"
+#include "services/gateway/service.h"
 #include "services/queue/service.h"
 #include "services/runner/service.h"
 
@@ -32,10 +33,12 @@ struct UpOptions {
   std::string database_url;
   int queue_port = 7801;
   int runner_port = 7802;
+  int gateway_port = 4566;
   int metrics_port = 7880;
   int shards = 4;
   int max_workers = 64;
   bool sqs_sixty_second_rules = false;
+  bool sqs_relaxed = false;
   std::string log_file;
   std::string log_level = "info";
   std::string ready_file;
@@ -59,6 +62,7 @@ class Suite {
   absl::Status RestartPostgres();
   absl::Status StartQueue();
   absl::Status StartRunner();
+  absl::Status StartGateway();
   absl::Status StartMetrics();
 
   const UpOptions& options_;
@@ -70,13 +74,14 @@ class Suite {
   std::unique_ptr<pg::PrivatePostgres> postgres_;
   std::unique_ptr<queue::QueueServer> queue_;
   std::unique_ptr<runner::RunnerServer> runner_;
+  std::unique_ptr<gateway::GatewayServer> gateway_;
 };
 
 std::string Address(int port) { return absl::StrCat("127.0.0.1:", port); }
 
 absl::Status Suite::Start() {
-  for (const auto step :
-       {&Suite::StartPostgres, &Suite::StartQueue, &Suite::StartRunner, &Suite::StartMetrics}) {
+  for (const auto step : {&Suite::StartPostgres, &Suite::StartQueue, &Suite::StartRunner, &Suite::StartGateway,
+                          &Suite::StartMetrics}) {
     if (signals_.Requested()) return absl::OkStatus();
     WEIR_RETURN_IF_ERROR((this->*step)());
   }
@@ -118,6 +123,14 @@ absl::Status Suite::StartRunner() {
   return absl::OkStatus();
 }
 
+absl::Status Suite::StartGateway() {
+  WEIR_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start({.listen = Address(options_.gateway_port),
+                                                                 .queue_endpoint = queue_->address(),
+                                                                 .relaxed = options_.sqs_relaxed},
+                                                                metrics_));
+  return absl::OkStatus();
+}
+
 absl::Status Suite::StartMetrics() {
   WEIR_ASSIGN_OR_RETURN(metrics_url_, metrics_.Listen(Address(options_.metrics_port)));
   return absl::OkStatus();
@@ -147,6 +160,11 @@ absl::Status Suite::RestartPostgres() {
 
 void Suite::Stop() {
   metrics_.StopListening();
+  if (gateway_ != nullptr) {
+    const SlowStep step(terminal_, "Stopping the gateway: running requests end first …");
+    gateway_->Stop();
+    gateway_.reset();
+  }
   if (runner_ != nullptr) {
     const SlowStep step(terminal_, "Stopping the runner: running invocations end first …");
     runner_->Stop();
@@ -168,6 +186,7 @@ void Suite::Stop() {
 Endpoints Suite::endpoints() const {
   return {.queue = queue_->address(),
           .runner = runner_->address(),
+          .gateway = absl::StrCat("http://", gateway_->address()),
           .metrics = metrics_url_,
           .database_url = database_url_,
           .postgres_pid = postgres_ != nullptr ? postgres_->pid() : 0};
@@ -176,12 +195,15 @@ Endpoints Suite::endpoints() const {
 absl::Status CheckPorts(const UpOptions& options) {
   WEIR_RETURN_IF_ERROR(CheckPortIsFree("--queue-port", options.queue_port));
   WEIR_RETURN_IF_ERROR(CheckPortIsFree("--runner-port", options.runner_port));
+  WEIR_RETURN_IF_ERROR(CheckPortIsFree("--gateway-port", options.gateway_port));
   return CheckPortIsFree("--metrics-port", options.metrics_port);
 }
 
 std::string Welcome(const Endpoints& endpoints, const UpOptions& options) {
   return absl::StrCat("Weir is up.\n", FormatFields({{"  queue", endpoints.queue},
                                                      {"  runner", endpoints.runner},
+                                                     {"  gateway", absl::StrCat(endpoints.gateway, "  (SQS for the aws CLI "
+                                                                   "and the AWS SDKs, without authentication)")},
                                                      {"  metrics", endpoints.metrics},
                                                      {"  database", endpoints.database_url},
                                                      {"  data", options.data_dir},
@@ -235,6 +257,8 @@ void AddUpCommand(CLI::App& app, Session& session) {
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_QUEUE_PORT")->capture_default_str();
   up->add_option("--runner-port", options->runner_port, "Port of the runner; 0: any free one")
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_RUNNER_PORT")->capture_default_str();
+  up->add_option("--gateway-port", options->gateway_port, "Port of the AWS wire protocols; 0: any free one")
+      ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_GATEWAY_PORT")->capture_default_str();
   up->add_option("--metrics-port", options->metrics_port, "Port of the Prometheus metrics; 0: any free one")
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_METRICS_PORT")->capture_default_str();
   up->add_option("--shards", options->shards, "Shards of the queue store, fixed when it is created")
@@ -242,6 +266,9 @@ void AddUpCommand(CLI::App& app, Session& session) {
   up->add_flag("--sqs-sixty-second-rules", options->sqs_sixty_second_rules,
                "As SQS: one purge of a queue a minute, and a minute before a deleted name can be taken again")
       ->envname("WEIR_SQS_SIXTY_SECOND_RULES");
+  up->add_flag("--sqs-relaxed", options->sqs_relaxed,
+               "Over the AWS wire protocols: ignore attributes that are not known or not kept")
+      ->envname("WEIR_SQS_RELAXED");
   up->add_option("--max-workers", options->max_workers, "Processes of all functions together")
       ->type_name("N")->check(CLI::Range(1, 10'000))->envname("WEIR_MAX_WORKERS")->capture_default_str();
   up->add_option("--log-file", options->log_file, "JSON log; -: stderr  (default: weir.log in the data folder)")
@@ -252,7 +279,7 @@ void AddUpCommand(CLI::App& app, Session& session) {
   up->add_option("--ready-file", options->ready_file, "Written when ready: JSON with the endpoints")
       ->type_name("FILE")->envname("WEIR_READY_FILE");
   SetExamples(*up, {"weir up", "weir up --data-dir /var/lib/weir --log-file -",
-                    "weir up --queue-port 0 --runner-port 0 --metrics-port 0 --ready-file ready.json"});
+                    "weir up --queue-port 0 --runner-port 0 --gateway-port 0 --metrics-port 0 --ready-file ready.json"});
   up->callback([&session, options] { session.action = [options] { return RunUp(*options); }; });
 }
 

@@ -150,6 +150,7 @@ absl::Status ReadyFile::Write(const Endpoints& endpoints) const {
   if (path_.empty()) return absl::OkStatus();
   Json document = {{"queue", endpoints.queue},
                    {"runner", endpoints.runner},
+                   {"gateway", endpoints.gateway},
                    {"metrics", endpoints.metrics},
                    {"database_url", endpoints.database_url},
                    {"pid", getpid()}};

@@ -19,6 +19,7 @@ namespace weir::cli {
 struct Endpoints {
   std::string queue;
   std::string runner;
+  std::string gateway;
   std::string metrics;
   std::string database_url;
   pid_t postgres_pid = 0;  // 0: not ours

@@ -118,7 +118,7 @@ class Weir:
         queue, runner, metrics = self._ports
         self._process = Process(
             "weir", [self._weir, "up", "--data-dir", self.folder / "data", "--ready-file", ready_file, "--queue-port", queue,
-                     "--runner-port", runner, "--metrics-port", metrics],
+                     "--runner-port", runner, "--gateway-port", "0", "--metrics-port", metrics],
             self.folder, ready_file.exists if wait_ready else lambda: True)
         if wait_ready:
             self.read_ready_file()

@@ -228,7 +228,7 @@ TEST_F(CliTest, CompletionKnowsTheQueuesThatAreThere) {
 }
 
 TEST_F(CliTest, ASecondUpOnTheSameFolderIsRefused) {
-  const Outcome second = Weir("up --data-dir " + dir_.path() + "/data --queue-port 0 --runner-port 0 --metrics-port 0");
+  const Outcome second = Weir("up --data-dir " + dir_.path() + "/data --queue-port 0 --runner-port 0 --gateway-port 0 --metrics-port 0");
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_THAT(second.err, HasSubstr("is in use by another `weir up` (process "));
 }

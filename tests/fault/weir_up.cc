@@ -31,7 +31,7 @@ absl::Status WeirUp::Launch() {
   std::filesystem::remove(ready_file_, ignored);
   WEIR_ASSIGN_OR_RETURN(
       program_, Program::Start({.argv = {WEIR_BIN_DIR "/weir", "up", "--data-dir", data_dir_ + "/data",
-                                         "--queue-port", "0", "--runner-port", "0", "--metrics-port",
+                                         "--queue-port", "0", "--runner-port", "0", "--gateway-port", "0", "--metrics-port",
                                          "0", "--ready-file", ready_file_},
                                 .environment = {{kMarkerName, marker_value_}},
                                 .output_path = output_path_}));
