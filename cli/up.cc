@@ -15,6 +15,7 @@
 #include "libs/observe/log.h"
 #include "libs/observe/metrics.h"
 #include "libs/pg/private_postgres.h"
+#include "libs/runtime/open_files.h"
 #include "libs/runtime/signals.h"
 #include "services/gateway/service.h"
 #include "services/queue/service.h"
@@ -213,6 +214,7 @@ std::string Welcome(const Endpoints& endpoints, const UpOptions& options) {
 
 absl::StatusOr<ExitCode> RunUp(UpOptions options) {
   runtime::BlockTerminationSignals();
+  runtime::RaiseOpenFilesLimit();
   observe::Level level;
   if (!observe::ParseLogLevel(options.log_level, level)) {
     return UsageError(absl::StrCat("\"", options.log_level,

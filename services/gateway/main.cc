@@ -5,6 +5,7 @@
 
 #include "libs/observe/log.h"
 #include "libs/observe/metrics.h"
+#include "libs/runtime/open_files.h"
 #include "libs/runtime/signals.h"
 #include "services/gateway/service.h"
 
@@ -32,6 +33,7 @@ int Serve(const weir::gateway::Config& config, const std::string& metrics_listen
 
 int main(int argc, char** argv) {
   weir::runtime::BlockTerminationSignals();
+  weir::runtime::RaiseOpenFilesLimit();
   weir::gateway::Config config;
   std::string metrics_listen = "127.0.0.1:7882";
   int drain_seconds = 10;
