@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <unordered_set>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "libs/base/mutex.h"
@@ -12,6 +13,8 @@
 namespace weir::gateway::sqs {
 
 struct RunningCall {
+  virtual ~RunningCall() = default;
+
   grpc::ClientContext context;
   // It waits for messages, and may as well end without.
   bool long_poll = false;
@@ -19,16 +22,24 @@ struct RunningCall {
 
 class RunningCalls {
  public:
-  // False: long polls end at once from now on, so this one is not to be made.
-  bool Add(std::shared_ptr<RunningCall> call) {
+  // `call` lives until its Remove. False: long polls end at once from now on, so this one is not to be made.
+  bool Add(RunningCall& call) {
     MutexLock lock(&mu_);
-    if (draining_ && call->long_poll) return false;
-    calls_.insert(std::move(call));
+    if (draining_ && call.long_poll) return false;
+    calls_.insert(&call);
     return true;
   }
-  void Remove(const std::shared_ptr<RunningCall>& call) {
+  // Lets go of the call before it counts as removed: a call holds its channel, and gRPC's threads cannot end the channel themselves, so
+  // whoever waits in EndAll must be the last to hold it.
+  void Remove(std::shared_ptr<RunningCall> call) {
+    {
+      MutexLock lock(&mu_);
+      calls_.erase(call.get());
+      ++leaving_;
+    }
+    call.reset();
     MutexLock lock(&mu_);
-    calls_.erase(call);
+    --leaving_;
   }
   bool draining() const {
     MutexLock lock(&mu_);
@@ -37,20 +48,21 @@ class RunningCalls {
   void EndLongPolls() {
     MutexLock lock(&mu_);
     draining_ = true;
-    for (const auto& call : calls_) {
+    for (RunningCall* call : calls_) {
       if (call->long_poll) call->context.TryCancel();
     }
   }
   // Ends them all and waits until each is removed.
   void EndAll() {
     MutexLock lock(&mu_);
-    for (const auto& call : calls_) call->context.TryCancel();
-    mu_.Await([this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return calls_.empty(); });
+    for (RunningCall* call : calls_) call->context.TryCancel();
+    mu_.Await([this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return calls_.empty() && leaving_ == 0; });
   }
 
  private:
   mutable Mutex mu_;
-  std::unordered_set<std::shared_ptr<RunningCall>> calls_ ABSL_GUARDED_BY(mu_);
+  std::unordered_set<RunningCall*> calls_ ABSL_GUARDED_BY(mu_);
+  int leaving_ ABSL_GUARDED_BY(mu_) = 0;
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
 };
 

@@ -86,7 +86,7 @@ bool IsLongPoll(const Request&) {
 
 template <typename Request, typename Response>
 Service::Cancel StartCall(const Translation<Request, Response>& translation, Running running,
-                          const std::shared_ptr<Exchange<Request, Response>>& exchange) {
+                          std::shared_ptr<Exchange<Request, Response>> exchange) {
   if (MaybeError error = translation.encode(exchange->call, exchange->request)) {
     exchange->Finish(*std::move(error));
     return [] {};
@@ -94,11 +94,15 @@ Service::Cancel StartCall(const Translation<Request, Response>& translation, Run
   exchange->long_poll = IsLongPoll(exchange->request);
   const absl::Duration wait = exchange->long_poll ? kWaitMax : absl::ZeroDuration();
   exchange->context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout + wait));
-  if (!running.calls.Add(exchange)) {
+  if (!running.calls.Add(*exchange)) {
     exchange->Finish(translation.decode(exchange->call, exchange->response));
     return [] {};
   }
-  const auto on_done = [exchange, decode = translation.decode, &calls = running.calls](const grpc::Status& status) {
+  auto& state = *exchange;
+  const std::weak_ptr<RunningCall> weak = exchange;
+  // From here on gRPC has the exchange, alone.
+  auto on_done = [exchange = std::move(exchange), decode = translation.decode,
+                  &calls = running.calls](const grpc::Status& status) mutable {
     // Where the wait was ended nothing was received, so the answer is that of a wait in vain.
     const bool wait_ended =
         status.error_code() == grpc::StatusCode::CANCELLED && exchange->long_poll && calls.draining();
@@ -107,10 +111,10 @@ Service::Cancel StartCall(const Translation<Request, Response>& translation, Run
     } else {
       exchange->Finish(Explain(exchange->call, grpcx::FromGrpcStatus(status)));
     }
-    calls.Remove(exchange);
+    calls.Remove(std::move(exchange));
   };
-  (running.stub.*translation.method)(&exchange->context, &exchange->request, &exchange->response, on_done);
-  return [weak = std::weak_ptr<RunningCall>(exchange)] {
+  (running.stub.*translation.method)(&state.context, &state.request, &state.response, std::move(on_done));
+  return [weak] {
     if (const auto alive = weak.lock()) alive->context.TryCancel();
   };
 }
