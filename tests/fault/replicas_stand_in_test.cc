@@ -127,7 +127,7 @@ class Consumer {
     reader_.join();
     (void)stream_->Finish();
   }
-  // Those of `bodies` that have not come in time.
+  // Those of `bodies` that have not come, and been deleted for good, in time: what is not deleted when the stream ends comes again.
   std::set<std::string> AwaitAll(std::set<std::string> bodies) {
     MutexLock lock(&mu_);
     const auto all_here = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -140,13 +140,17 @@ class Consumer {
 
  private:
   void ReadAll() {
+    std::map<int64_t, std::string> held;  // by delivery
     for (q::ConsumeResponse response; stream_->Read(&response);) {
       q::ConsumeRequest request;
       request.set_add_credit(response.deliveries_size());
-      for (const q::Delivery& delivery : response.deliveries()) request.add_delete_(delivery.delivery_id());
+      for (const q::Delivery& delivery : response.deliveries()) {
+        request.add_delete_(delivery.delivery_id());
+        held[delivery.delivery_id()] = delivery.message().body();
+      }
       if (response.deliveries_size() > 0 && !stream_->Write(request)) break;
       MutexLock lock(&mu_);
-      for (const q::Delivery& delivery : response.deliveries()) bodies_.insert(delivery.message().body());
+      for (const int64_t delivery : response.deleted()) bodies_.insert(held[delivery]);
     }
     MutexLock lock(&mu_);
     ended_ = true;
