@@ -5,7 +5,7 @@ as charts.
 
   bench/compare.py [--systems all | weir,skip-locked,...] [--rounds 5] [--seconds 5] [--batches "1 10"] [--connections 64]
                    [--body 100] [--bin build/release/bin] [--out build/compare] [--publish]
-                   [--target HOST:PORT --database-url URL [--server-pid PID]]
+                   [--target HOST:PORT --database-url URL [--gateway HOST:PORT] [--server-pid PID]]
 
 Each server is started privately in a temporary folder under /var/tmp, on free ports, and stopped at the end. Systems that are not
 there (a server or weir-bench-peers is not installed) are an error when named and left out, with a word, by "all". `make compare`
@@ -48,6 +48,7 @@ def parse_arguments():
     parser.add_argument("--out", default=ROOT / "build/compare", type=pathlib.Path)
     parser.add_argument("--publish", action="store_true")
     parser.add_argument("--target")
+    parser.add_argument("--gateway")
     parser.add_argument("--database-url")
     parser.add_argument("--server-pid", type=int, default=0)
     options = parser.parse_args()
@@ -65,6 +66,8 @@ def why_missing(system, options):
     program = options.bin / system.program
     if system.workload not in systems.workloads_of(program):
         return f"{program} has no workload {system.workload}" if program.exists() else f"{program} is not built"
+    if system.workload == "sqs" and options.target and not options.gateway:
+        return "--target was given without --gateway"
     executable = EXECUTABLES.get(system.server)
     if executable and not shutil.which(executable):
         return f"{executable} is not installed"
@@ -92,7 +95,7 @@ def start_servers(chosen, options, stack):
     for name in dict.fromkeys(system.server for system in chosen):
         if name == "weir" and options.target:
             servers[name] = types.SimpleNamespace(
-                target=options.target, database_url=options.database_url, pid=options.server_pid)
+                target=options.target, gateway=options.gateway, database_url=options.database_url, pid=options.server_pid)
             continue
         folder = stack.enter_context(processes.temporary_folder())
         servers[name] = systems.SERVERS[name](folder, options.bin)

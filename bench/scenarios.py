@@ -6,6 +6,8 @@
   bench/scenarios.py idle-queues [--queues 10000] [--seconds 30]
   bench/scenarios.py latency     [--rate 200] [--rounds 3] [--seconds 10]
   bench/scenarios.py replicas    [--rounds 3] [--seconds 5]
+  bench/scenarios.py gateway     [--rounds 3] [--seconds 5] [--rate 200]
+  bench/scenarios.py long-polls  [--polls 10000]
   all: [--bin build/release/bin] [--connections 64]
 
 backlog      throughput with messages queued beside that with none, memory of the process, restart to the first receive
@@ -13,15 +15,19 @@ xmin         throughput and dead tuples while a transaction stays open in Postgr
 idle-queues  CPU and memory with queues that nobody uses
 latency      paced messages to a consumer that waits, beside a single INSERT and commit at the same pace
 replicas     two replicas, to which clients are dealt out in turn, beside one; four queues, so that both have some
+gateway      SQS's JSON over HTTP beside gRPC: throughput, and latency at a pace
+long-polls   so many long polls at once over HTTP: memory, and when they are answered, with a message each and in vain
 
 Each starts a Weir of its own with a private PostgreSQL in a temporary folder. The exit code is 1 when something fails, not when an
 aim is missed: on a machine that others use, aims of speed say nothing ("others" tells how many cores they took).
 """
 
 import argparse
+import asyncio
 import contextlib
 import json
 import pathlib
+import resource
 import signal
 import statistics
 import subprocess
@@ -285,6 +291,126 @@ def replicas(options):
     show("Two replicas on this machine, four queues, each client at either", lines)
 
 
+# ---- gateway
+
+def of_gateway(weir):
+    return ["--target", weir.gateway, "--server-pid", weir.pid, "--database-url", weir.database_url]
+
+
+def gateway(options):
+    runs = {}
+    with weir_of_its_own(options) as weir:
+        for _ in range(options.rounds):
+            for batch in BATCHES:
+                for workload, target in (("cycle", of_weir(weir)), ("sqs", of_gateway(weir))):
+                    runs.setdefault((workload, batch), []).append(
+                        bench(options, workload, *target, "--batch", batch, "--connections", options.connections,
+                              "--seconds", options.seconds))
+            for workload, target in (("latency", of_weir(weir)), ("sqs-latency", of_gateway(weir))):
+                runs.setdefault((workload, 1), []).append(
+                    bench(options, workload, *target, "--rate", options.rate, "--seconds", options.seconds))
+    lines = []
+    for batch in BATCHES:
+        grpc, http = ([result["cycles_per_s"] for result in runs[workload, batch]] for workload in ("cycle", "sqs"))
+        lines += [(f"{batch} a request: gRPC, unary", f"{statistics.median(grpc):,.0f} cycles/s", ""),
+                  (f"{batch} a request: SQS over HTTP", f"{statistics.median(http):,.0f} cycles/s,"
+                   f" ratio {results.spread([after / before for before, after in zip(grpc, http)])}", "aim: >= 0.5")]
+    for call, what in (("send", "answer to the send"), ("end_to_end", "send to receive")):
+        for point in ("p50", "p99"):
+            grpc, http = ([result["latency_ms"][call][point] for result in runs[workload, 1]]
+                          for workload in ("latency", "sqs-latency"))
+            added = statistics.median(after - before for before, after in zip(grpc, http))
+            lines.append((f"{options.rate:g}/s, {what}, {point}",
+                          f"gRPC {statistics.median(grpc):.2f} ms, HTTP {statistics.median(http):.2f} ms, added {added:.2f} ms",
+                          "aim: < 2 ms" if point == "p99" else ""))
+    lines.append(("others", others([result for measured in runs.values() for result in measured]), ""))
+    show("SQS's JSON over HTTP beside gRPC", lines)
+
+
+# ---- long-polls
+
+class SqsOverHttp:
+    """One connection, kept alive."""
+
+    def __init__(self, reader, writer):
+        self._reader, self._writer = reader, writer
+
+    @classmethod
+    async def connect(cls, address):
+        host, _, port = address.rpartition(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    async def call(self, operation, **parameters):
+        body = json.dumps(parameters).encode()
+        self._writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-amz-json-1.0\r\n"
+                           b"X-Amz-Target: AmazonSQS.%s\r\nContent-Length: %d\r\n\r\n%s" % (operation.encode(), len(body), body))
+        await self._writer.drain()
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
+        answer = await self._reader.readexactly(length)
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise processes.Failed(f"{operation} was answered {head.splitlines()[0].decode()}: {answer.decode()}")
+        return json.loads(answer) if answer else {}
+
+    def close(self):
+        self._writer.close()
+
+
+async def poll_at_once(weir, count):
+    """Two turns of `count` long polls: one that messages end, one that nothing ends. Answers the lines to show."""
+    wait_s, queues, messages_a_call = 20, 100, 10
+    control = await SqsOverHttp.connect(weir.gateway)
+    urls = [(await control.call("CreateQueue", QueueName=f"polls-{number}"))["QueueUrl"] for number in range(queues)]
+    before = processes.memory_mib(weir.pid)
+    connections = [await SqsOverHttp.connect(weir.gateway) for _ in range(count)]
+
+    async def poll(number):
+        begin = time.monotonic()
+        answer = await connections[number].call("ReceiveMessage", QueueUrl=urls[number % queues], WaitTimeSeconds=wait_s)
+        return time.monotonic(), time.monotonic() - begin, answer.get("Messages", [])
+
+    begin = time.monotonic()
+    polls = [asyncio.create_task(poll(number)) for number in range(count)]
+    await asyncio.sleep(0)
+    # Until they wait: the gateway has nothing to do with them any more.
+    idle = 0
+    while idle < 3:
+        spent = processes.cpu_seconds_of_tree(weir.pid)[weir.pid]
+        await asyncio.sleep(0.5)
+        idle = idle + 1 if processes.cpu_seconds_of_tree(weir.pid)[weir.pid] - spent < 0.1 else 0
+        if time.monotonic() - begin > wait_s - 5:
+            raise processes.Failed(f"{count} long polls did not come to rest within {wait_s - 5} s; is the machine busy?")
+    waiting = processes.memory_mib(weir.pid)
+    too_early = sum(poll.done() for poll in polls)
+    sent = time.monotonic()
+    for start in range(0, count // queues, messages_a_call):
+        for url in urls:
+            entries = [{"Id": str(number), "MessageBody": f"{start + number}"}
+                       for number in range(min(messages_a_call, count // queues - start))]
+            await control.call("SendMessageBatch", QueueUrl=url, Entries=entries)
+    answers = await asyncio.gather(*polls)
+    served = max(at for at, _, _ in answers) - sent
+    ids = [message["MessageId"] for _, _, messages in answers for message in messages]
+    for url in urls:
+        await control.call("PurgeQueue", QueueUrl=url)
+    in_vain = await asyncio.gather(*(poll(number) for number in range(count)))
+    shortest, longest = min(took for _, took, _ in in_vain), max(took for _, took, _ in in_vain)
+    for connection in [control, *connections]:
+        connection.close()
+    return [("memory of the process: before, with all waiting", f"{before:.0f}, {waiting:.0f} MiB", "aim: < 300 MiB"),
+            ("answered before there was a message", f"{too_early}", "aim: 0"),
+            ("answered with a message each", f"{len(set(ids)):,} of {count:,}, the last {served:.1f} s after the first send", "aim: all"),
+            (f"answered in vain, asked to wait {wait_s} s",
+             f"{sum(not messages for _, _, messages in in_vain):,}, after {shortest:.1f} to {longest:.1f} s", f"aim: {wait_s} s")]
+
+
+def long_polls(options):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    with weir_of_its_own(options) as weir:
+        lines = asyncio.run(poll_at_once(weir, options.polls))
+    show(f"{options.polls:,} long polls at once over HTTP", lines)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="SCENARIO")
@@ -303,6 +429,8 @@ def parse_arguments():
     add("idle-queues", idle_queues, 1, 30).add_argument("--queues", type=int, default=10_000)
     add("replicas", replicas, 3, 5)
     add("latency", latency, 3, 10).add_argument("--rate", type=float, default=200)
+    add("gateway", gateway, 3, 5).add_argument("--rate", type=float, default=200)
+    add("long-polls", long_polls, 1, 0).add_argument("--polls", type=int, default=10_000)
     return parser.parse_args()
 
 

@@ -11,6 +11,8 @@
 //   stream         full cycles over the streams Produce and Consume
 //   latency        one message at a time, at a pace, to a consumer that waits
 //   insert-commit  INSERTs at the same pace, what latency is compared with
+//   sqs            full cycles in SQS's JSON over HTTP against a running gateway
+//   sqs-latency    latency in SQS's JSON over HTTP
 //   fill           makes queues and sends messages that stay
 //
 // All print the same: cycles per second, latencies, CPU. bench/compare.sh runs the first two
@@ -25,6 +27,7 @@
 #include "bench/postgres.h"
 #include "bench/report.h"
 #include "bench/skip_locked.h"
+#include "bench/sqs.h"
 #include "bench/stream.h"
 
 namespace weir::bench {
@@ -101,6 +104,23 @@ void AddStream(CLI::App& app, Options& options, Workload& workload) {
   stream->callback([&workload] { workload = RunStream; });
 }
 
+void AddGateway(CLI::App& app, Options& options, Workload& workload) {
+  CLI::App* cycle = app.add_subcommand("sqs", "Full cycles in SQS's JSON over HTTP");
+  CLI::App* latency = app.add_subcommand("sqs-latency", "Paced sends in SQS's JSON over HTTP");
+  for (CLI::App* command : {cycle, latency}) {
+    command->add_option("--target", options.target, "HOST:PORT of a gateway")->required();
+    command->add_option("--server-pid", options.server_pid, "The gateway's process, to tell its CPU time");
+    command->add_option("--database-url", options.database_url, "Weir's PostgreSQL, only to tell its CPU time");
+    AddCommonOptions(*command, options);
+    AddPostgresPid(*command, options);
+  }
+  AddCyclerOptions(*cycle, options);
+  AddQueues(*cycle, options);
+  latency->add_option("--rate", options.rate, "Messages a second")->capture_default_str();
+  cycle->callback([&workload] { workload = RunSqsCycles; });
+  latency->callback([&workload] { workload = RunSqsLatency; });
+}
+
 int Main(int argc, char** argv) {
   Options options;
   CLI::App app("Workloads that measure Weir's queue service.");
@@ -143,6 +163,7 @@ int Main(int argc, char** argv) {
   Workload other = nullptr;
   AddFill(app, options, other);
   AddLatencies(app, options, other);
+  AddGateway(app, options, other);
   Options of_stream;  // other defaults
   of_stream.connections = 4;
   of_stream.outstanding = 1'000;

@@ -128,6 +128,7 @@ class Weir:
         self.pid = ready["pid"]
         self.postgres_pid = ready["postgres_pid"]
         self.database_url = ready["database_url"]
+        self.gateway = ready["gateway"].removeprefix("http://")
 
     def stop(self, how=signal.SIGTERM):
         self._process.stop(how)

@@ -70,6 +70,7 @@ SYSTEMS = [
     System("weir", "Weir, gRPC unary", COMMITTED, True, "weir", "weir-bench", "cycle", cyclers),
     System("weir-stream", "Weir, gRPC streams", COMMITTED, True, "weir", "weir-bench", "stream", stream_arguments,
            publishers_note),
+    System("weir-sqs", "Weir, SQS over HTTP", COMMITTED, True, "weir", "weir-bench", "sqs", cyclers),
     System(BASELINE, "SKIP LOCKED table", COMMITTED, True, "weir", "weir-bench", "skip-locked", cyclers),
     System("rabbitmq", "RabbitMQ quorum queue",
            "fsync before a confirm; deliveries are not stored, acks are not answered",
@@ -109,7 +110,7 @@ def run(system, server, options, batch):
     command = [pathlib.Path(options.bin) / system.program, system.workload, *system.arguments(batch, options.connections),
                "--body", options.body, "--seconds", options.seconds, "--json"]
     if system.key != BASELINE:
-        command += ["--target", server.target]
+        command += ["--target", server.gateway if system.workload == "sqs" else server.target]
         if server.pid:
             command += ["--server-pid", server.pid]
     if system.server == "weir":
