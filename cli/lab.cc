@@ -1,7 +1,7 @@
 // weir lab: an order goes through a queue into a function, and what fails ends in the dead-letter queue.
 //
-// Every step is a `weir` command that is really run, on a suite of its own in a fresh folder; each is shown with its output. What
-// the lab waits for it reads from the services; no step is timed.
+// Every step is a `weir` command that is really run, on a suite of its own in a fresh folder; each is shown with its output. Orders
+// are sent by the aws CLI where it is installed. What the lab waits for it reads from the services; no step is timed.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -46,6 +46,9 @@ constexpr absl::Duration kStartTimeout = absl::Seconds(90);
 constexpr absl::Duration kStepTimeout = absl::Seconds(60);
 constexpr absl::Duration kPollPause = absl::Milliseconds(50);
 
+// Who sends the orders.
+enum class Producer { kAwsIfThere, kAws, kWeir };
+
 struct CommandResult {
   int exit_code = 0;
   std::string output;
@@ -53,7 +56,7 @@ struct CommandResult {
 
 class Lab {
  public:
-  explicit Lab(bool keep) : keep_(keep), started_(absl::Now()) {}
+  Lab(bool keep, Producer producer) : keep_(keep), producer_(producer), started_(absl::Now()) {}
   ~Lab();
 
   absl::Status Run();
@@ -62,6 +65,7 @@ class Lab {
   // Steps, in order.
   absl::Status MakeFolder();
   absl::Status StartSuite();
+  absl::Status ChooseProducer();
   absl::Status CreateQueues();
   absl::Status DeployAndMap();
   absl::Status SendOneOrder();
@@ -75,10 +79,16 @@ class Lab {
   // Verbs that the steps are written in.
   void Heading(absl::string_view text) { Print(absl::StrFormat("\n%d. %s\n", ++step_, text)); }
   void Say(absl::string_view text) const { Print(absl::StrCat("   ", text, "\n")); }
-  void ShowCommand(const std::vector<std::string>& words, absl::string_view suffix = "") const;
+  void ShowCommand(const std::vector<std::string>& words, absl::string_view suffix = "",
+                   absl::string_view program = "weir") const;
   absl::StatusOr<CommandResult> RunHidden(const std::vector<std::string>& words) const;
+  // Of any program.
+  absl::StatusOr<CommandResult> RunProgram(const std::vector<std::string>& argv) const;
   // Shows the command and its output.
   absl::StatusOr<CommandResult> Try(const std::vector<std::string>& words) const;
+  // Of the aws CLI.
+  absl::Status DoByAws(const std::vector<std::string>& words) const;
+  absl::Status SendOrder(const std::string& order) const;
   // The same; any exit code but 0 is an error.
   absl::StatusOr<std::string> Do(const std::vector<std::string>& words) const;
   absl::StatusOr<Json> Ask(std::vector<std::string> words) const;
@@ -94,8 +104,11 @@ class Lab {
   void StopSuite();
 
   const bool keep_;
+  const Producer producer_;
   const absl::Time started_;
   std::optional<SignalWatch> signals_;
+  bool by_aws_ = false;
+  std::string gateway_;
   std::string folder_;
   std::string program_;
   std::unique_ptr<LabProcess> suite_;
@@ -126,7 +139,7 @@ absl::Status Lab::Run() {
   Print("The order-processing lab: an order goes through a durable queue into a function,\n"
         "and what fails ends in the dead-letter queue. Every step below is a command you can type.\n");
   for (const auto step :
-       {&Lab::MakeFolder, &Lab::StartSuite, &Lab::CreateQueues, &Lab::DeployAndMap, &Lab::SendOneOrder,
+       {&Lab::MakeFolder, &Lab::StartSuite, &Lab::ChooseProducer, &Lab::CreateQueues, &Lab::DeployAndMap, &Lab::SendOneOrder,
         &Lab::BreakFunction, &Lab::AwaitDeadLetters, &Lab::ShowDeadLetters, &Lab::FixAndRedrive,
         &Lab::CheckQueuesAreEmpty}) {
     const absl::Status status = (this->*step)();
@@ -178,11 +191,36 @@ absl::Status Lab::StartSuite() {
   if (ready.is_discarded()) return absl::InternalError(absl::StrCat(ready_file, " is not JSON"));
   start_time_ = absl::Now() - begin;
   const std::string queue = ready["queue"], runner = ready["runner"];
+  gateway_ = ready["gateway"];
   setenv("WEIR_QUEUE_ENDPOINT", queue.c_str(), 1);
   setenv("WEIR_RUNNER_ENDPOINT", runner.c_str(), 1);
   Say(absl::StrCat("Ready after ", DurationText(absl::Trunc(start_time_, absl::Milliseconds(10))), ". To type along in another terminal:"));
   Say(absl::StrCat("$ export PATH=", fs::path(program_).parent_path().string(),
                    ":$PATH WEIR_QUEUE_ENDPOINT=", queue, " WEIR_RUNNER_ENDPOINT=", runner));
+  return absl::OkStatus();
+}
+
+absl::Status Lab::ChooseProducer() {
+  if (producer_ == Producer::kWeir) return absl::OkStatus();
+  // Whatever whoever runs the lab has set up for AWS itself.
+  for (const auto& [name, value] : {std::pair("AWS_ACCESS_KEY_ID", "test"), std::pair("AWS_SECRET_ACCESS_KEY", "test"),
+                                    std::pair("AWS_DEFAULT_REGION", "us-east-1"), std::pair("AWS_PAGER", ""),
+                                    std::pair("NO_PROXY", "127.0.0.1"), std::pair("no_proxy", "127.0.0.1")}) {
+    setenv(name, value, 1);
+  }
+  for (const char* name : {"AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_REGION", "AWS_SESSION_TOKEN"}) unsetenv(name);
+  WEIR_ASSIGN_OR_RETURN(const CommandResult version, RunProgram({"aws", "--version"}));
+  by_aws_ = version.exit_code == 0;
+  if (by_aws_) {
+    Say(absl::StrCat("Orders will be sent by the aws CLI (", version.output.substr(0, version.output.find(' ')),
+                     "), which needs some credentials, whatever they are:"));
+    Say("$ export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1");
+    return absl::OkStatus();
+  }
+  if (producer_ == Producer::kAws) {
+    return absl::NotFoundError("`aws --version` failed: the aws CLI is not installed, or not in PATH (Debian: apt-get install awscli)");
+  }
+  Say("The aws CLI is not installed, so `weir send` sends the orders; `aws sqs send-message` would do as well.");
   return absl::OkStatus();
 }
 
@@ -206,7 +244,7 @@ absl::Status Lab::DeployAndMap() {
 absl::Status Lab::SendOneOrder() {
   Heading("An order arrives, and shows in the function's log");
   const absl::Time begin = absl::Now();
-  WEIR_RETURN_IF_ERROR(Do({"send", kQueue, "Order123"}).status());
+  WEIR_RETURN_IF_ERROR(SendOrder("Order123"));
   ++sent_;
   bool seen = false;
   WEIR_RETURN_IF_ERROR(FollowLog(begin, "", [&](absl::string_view text) {
@@ -230,7 +268,7 @@ absl::Status Lab::BreakFunction() {
   WEIR_RETURN_IF_ERROR(Do({"queue", "update", kQueue, "--visibility-timeout", "2s"}).status());
   const absl::Time begin = absl::Now();
   for (const std::string& order : FailingOrders()) {
-    WEIR_RETURN_IF_ERROR(Do({"send", kQueue, order}).status());
+    WEIR_RETURN_IF_ERROR(SendOrder(order));
     ++sent_;
   }
   Say("Each is tried three times:");
@@ -321,7 +359,7 @@ void Lab::Summarise() const {
        {"   dead-lettered", absl::StrCat(dead_lettered_)},
        {"   redriven", absl::StrCat(redriven_)},
        {"   start of all services", time(start_time_)},
-       {"   send to log, cold function", time(first_order_time_)},
+       {by_aws_ ? "   aws CLI to log, cold function" : "   send to log, cold function", time(first_order_time_)},
        {"   three tries to dead letters", time(dead_letter_time_)},
        {"   redrive to processed", time(redrive_time_)},
        {"   whole lab", time(absl::Now() - started_)}}));
@@ -335,8 +373,8 @@ std::string Quoted(const std::string& word) {
   return plain ? word : absl::StrCat("'", word, "'");
 }
 
-void Lab::ShowCommand(const std::vector<std::string>& words, absl::string_view suffix) const {
-  std::string line = "$ weir";
+void Lab::ShowCommand(const std::vector<std::string>& words, absl::string_view suffix, absl::string_view program) const {
+  std::string line = absl::StrCat("$ ", program);
   for (const std::string& word : words) absl::StrAppend(&line, " ", Quoted(word));
   Say(absl::StrCat(line, suffix));
 }
@@ -344,6 +382,10 @@ void Lab::ShowCommand(const std::vector<std::string>& words, absl::string_view s
 absl::StatusOr<CommandResult> Lab::RunHidden(const std::vector<std::string>& words) const {
   std::vector<std::string> argv = {program_};
   argv.insert(argv.end(), words.begin(), words.end());
+  return RunProgram(argv);
+}
+
+absl::StatusOr<CommandResult> Lab::RunProgram(const std::vector<std::string>& argv) const {
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<LabProcess> process, LabProcess::Start(argv, false));
   CommandResult result;
   WEIR_RETURN_IF_ERROR(
@@ -366,6 +408,22 @@ absl::StatusOr<std::string> Lab::Do(const std::vector<std::string>& words) const
   WEIR_ASSIGN_OR_RETURN(CommandResult result, Try(words));
   if (result.exit_code == 0) return std::move(result.output);
   return absl::InternalError(absl::StrCat("`weir ", absl::StrJoin(words, " "), "` ended with exit code ", result.exit_code));
+}
+
+absl::Status Lab::DoByAws(const std::vector<std::string>& words) const {
+  ShowCommand(words, "", "aws");
+  std::vector<std::string> argv = {"aws"};
+  argv.insert(argv.end(), words.begin(), words.end());
+  WEIR_ASSIGN_OR_RETURN(const CommandResult result, RunProgram(argv));
+  for (const absl::string_view line : absl::StrSplit(result.output, '\n', absl::SkipEmpty())) Say(line);
+  if (result.exit_code == 0) return absl::OkStatus();
+  return absl::InternalError(absl::StrCat("`aws ", absl::StrJoin(words, " "), "` ended with exit code ", result.exit_code));
+}
+
+absl::Status Lab::SendOrder(const std::string& order) const {
+  if (!by_aws_) return Do({"send", kQueue, order}).status();
+  return DoByAws({"--endpoint-url", gateway_, "sqs", "send-message", "--queue-url",
+                  absl::StrCat(gateway_, "/000000000000/", kQueue), "--message-body", order});
 }
 
 absl::StatusOr<Json> Lab::Ask(std::vector<std::string> words) const {
@@ -464,10 +522,15 @@ void AddLabCommand(CLI::App& app, Session& session) {
   CLI::App* lab = app.add_subcommand("lab", "Watch an order go through a queue into a function");
   auto keep = std::make_shared<bool>(false);
   lab->add_flag("--keep", *keep, "Keep the folder with the data, the log and the functions");
-  SetExamples(*lab, {"weir lab"});
-  lab->callback([&session, keep] {
-    session.action = [keep]() -> absl::StatusOr<ExitCode> {
-      Lab run(*keep);
+  auto producer = std::make_shared<Producer>(Producer::kAwsIfThere);
+  const std::map<std::string, Producer> producers = {
+      {"auto", Producer::kAwsIfThere}, {"aws", Producer::kAws}, {"weir", Producer::kWeir}};
+  lab->add_option("--producer", *producer, "Who sends the orders: aws (the aws CLI), weir, or auto: aws if it is installed")
+      ->type_name("NAME")->transform(CLI::CheckedTransformer(producers).description("auto|aws|weir"))->default_str("auto");
+  SetExamples(*lab, {"weir lab", "weir lab --producer weir"});
+  lab->callback([&session, keep, producer] {
+    session.action = [keep, producer]() -> absl::StatusOr<ExitCode> {
+      Lab run(*keep, *producer);
       WEIR_RETURN_IF_ERROR(run.Run());
       return ExitCode::kOk;
     };

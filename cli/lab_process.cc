@@ -29,7 +29,7 @@ namespace {
   dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
-  execv(argv[0], argv);
+  execvp(argv[0], argv);
   _exit(127);
 }
 

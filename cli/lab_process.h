@@ -20,7 +20,8 @@ namespace weir::cli {
 
 class LabProcess {
  public:
-  // stdout and stderr come to us. `detached`: the terminal's Ctrl-C does not reach it.
+  // A program by its path, or by its name in PATH; one that is not there ends with exit code 127. stdout and stderr come to us.
+  // `detached`: the terminal's Ctrl-C does not reach it.
   static absl::StatusOr<std::unique_ptr<LabProcess>> Start(const std::vector<std::string>& argv, bool detached);
   ~LabProcess();  // kills it if it still runs
 
