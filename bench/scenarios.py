@@ -356,13 +356,19 @@ class SqsOverHttp:
         self._writer.close()
 
 
-async def poll_at_once(weir, count):
+async def poll_at_once(weir, front, count):
     """Two turns of `count` long polls: one that messages end, one that nothing ends. Answers the lines to show."""
+    def memory():
+        return [processes.memory_mib(process.pid) for process in (front, weir)]
+
+    def cpu_seconds():
+        return sum(processes.cpu_seconds_of_tree(process.pid)[process.pid] for process in (front, weir))
+
     wait_s, queues, messages_a_call = 20, 100, 10
-    control = await SqsOverHttp.connect(weir.gateway)
+    control = await SqsOverHttp.connect(front.address)
     urls = [(await control.call("CreateQueue", QueueName=f"polls-{number}"))["QueueUrl"] for number in range(queues)]
-    before = processes.memory_mib(weir.pid)
-    connections = [await SqsOverHttp.connect(weir.gateway) for _ in range(count)]
+    before = memory()
+    connections = [await SqsOverHttp.connect(front.address) for _ in range(count)]
 
     async def poll(number):
         begin = time.monotonic()
@@ -375,12 +381,12 @@ async def poll_at_once(weir, count):
     # Until they wait: the gateway has nothing to do with them any more.
     idle = 0
     while idle < 3:
-        spent = processes.cpu_seconds_of_tree(weir.pid)[weir.pid]
+        spent = cpu_seconds()
         await asyncio.sleep(0.5)
-        idle = idle + 1 if processes.cpu_seconds_of_tree(weir.pid)[weir.pid] - spent < 0.1 else 0
+        idle = idle + 1 if cpu_seconds() - spent < 0.1 else 0
         if time.monotonic() - begin > wait_s - 5:
             raise processes.Failed(f"{count} long polls did not come to rest within {wait_s - 5} s; is the machine busy?")
-    waiting = processes.memory_mib(weir.pid)
+    waiting = memory()
     too_early = sum(poll.done() for poll in polls)
     sent = time.monotonic()
     for start in range(0, count // queues, messages_a_call):
@@ -397,7 +403,8 @@ async def poll_at_once(weir, count):
     shortest, longest = min(took for _, took, _ in in_vain), max(took for _, took, _ in in_vain)
     for connection in [control, *connections]:
         connection.close()
-    return [("memory of the process: before, with all waiting", f"{before:.0f}, {waiting:.0f} MiB", "aim: < 300 MiB"),
+    return [("memory of weir-gateway: before, with all waiting", f"{before[0]:.0f}, {waiting[0]:.0f} MiB", "aim: < 300 MiB"),
+            ("memory of weir up, the queue service in it", f"{before[1]:.0f}, {waiting[1]:.0f} MiB", ""),
             ("answered before there was a message", f"{too_early}", "aim: 0"),
             ("answered with a message each", f"{len(set(ids)):,} of {count:,}, the last {served:.1f} s after the first send", "aim: all"),
             (f"answered in vain, asked to wait {wait_s} s",
@@ -406,8 +413,10 @@ async def poll_at_once(weir, count):
 
 def long_polls(options):
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    with weir_of_its_own(options) as weir:
-        lines = asyncio.run(poll_at_once(weir, options.polls))
+    with weir_of_its_own(options) as weir, contextlib.ExitStack() as stack:
+        front = processes.Gateway(weir, options.bin)
+        stack.callback(front.stop)
+        lines = asyncio.run(poll_at_once(weir, front, options.polls))
     show(f"{options.polls:,} long polls at once over HTTP", lines)
 
 

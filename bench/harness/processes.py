@@ -157,6 +157,21 @@ class SecondReplica:
         self._process.stop()
 
 
+class Gateway:
+    """`weir-gateway` in front of a Weir, a process of its own as in a cluster."""
+
+    def __init__(self, weir, bin_folder):
+        port = free_port()
+        self.address = f"127.0.0.1:{port}"
+        self._process = Process(
+            "gateway", [pathlib.Path(bin_folder).resolve() / "weir-gateway", "--listen", self.address, "--queue-endpoint", weir.target,
+                        "--metrics-listen", f"127.0.0.1:{free_port()}"], weir.folder, lambda: port_is_open(port))
+        self.pid = self._process.pid
+
+    def stop(self):
+        self._process.stop()
+
+
 class RabbitMq:
     def __init__(self, folder, _bin_folder):
         port, distribution_port, epmd_port = free_port(), free_port(), free_port()
