@@ -2,7 +2,7 @@
 BUILD := build/release
 export NINJA_STATUS := [%f/%t %es] 
 
-.PHONY: lab test up build deps sanitize bench compare chaos format clean
+.PHONY: lab test up build deps sanitize bench compare chaos fuzz format clean
 
 ## The order-processing lab: installs, builds, starts the suite in a fresh folder and walks an order through it.
 lab: build
@@ -46,6 +46,12 @@ compare:
 MINUTES := 10
 chaos: build
 	$(BUILD)/bin/weir-chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+
+## Fuzzes the parsers, each for FUZZ_SECONDS; docs/testing.md. Installs clang.
+FUZZ_SECONDS := 60
+fuzz: deps
+	@tools/install-deps --fuzz
+	@tools/fuzz $(FUZZ_SECONDS)
 
 format:
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

@@ -52,6 +52,28 @@ function(weir_test)
   endif()
 endfunction()
 
+# weir_fuzz(NAME foo_fuzz SOURCES foo_fuzz.cc CORPUS folder [DEPS ...]): an LLVMFuzzerTestOneInput. With WEIR_SANITIZE=fuzzer it is a
+# fuzzer in <build>/fuzz that is started by tools/fuzz; else a unit test that runs it over the corpus.
+function(weir_fuzz)
+  cmake_parse_arguments(ARG "" "NAME;CORPUS" "SOURCES;DEPS" ${ARGN})
+  set(corpus ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_CORPUS})
+  if(WEIR_SANITIZE STREQUAL "fuzzer")
+    add_executable(${ARG_NAME} ${ARG_SOURCES})
+    target_link_options(${ARG_NAME} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    set_property(GLOBAL APPEND PROPERTY WEIR_FUZZ_TARGETS ${ARG_NAME})
+    file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/fuzz/${ARG_NAME}.corpus CONTENT "${corpus}\n")
+  else()
+    add_executable(${ARG_NAME} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/services/gateway/fuzz/replay.cc)
+    set_target_properties(${ARG_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${ARG_NAME} COMMAND ${ARG_NAME} ${corpus})
+    set_tests_properties(${ARG_NAME} PROPERTIES LABELS unit TIMEOUT 60)
+    set_property(GLOBAL APPEND PROPERTY WEIR_UNIT_TEST_TARGETS ${ARG_NAME})
+  endif()
+  target_include_directories(${ARG_NAME} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${ARG_NAME} PRIVATE ${ARG_DEPS})
+endfunction()
+
 # weir_add_subdirectories(a b c): those that have a CMakeLists.txt.
 function(weir_add_subdirectories)
   foreach(dir ${ARGN})

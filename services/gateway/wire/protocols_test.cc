@@ -101,6 +101,8 @@ TEST(ProtocolsTest, RefuseWhatIsOfAnotherType) {
   EXPECT_EQ(ReadForm("Count=x"),
             "InvalidParameterValue: Value x for parameter Count is invalid. Reason: Must be an integer.");
   EXPECT_THAT(ReadForm("Text=%FF"), testing::HasSubstr("Must be in UTF-8."));
+  // An error that quoted it could not be written as JSON or XML.
+  EXPECT_THAT(ReadForm("Count=1%FF"), testing::HasSubstr("Must be in UTF-8."));
   EXPECT_THAT(ReadForm("Bytes=*"), testing::HasSubstr("Must be in base64."));
   EXPECT_THAT(ReadForm("Flag=yes"), testing::HasSubstr("Must be true or false."));
 }

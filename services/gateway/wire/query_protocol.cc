@@ -47,6 +47,8 @@ class Reader {
     const auto found = values_.find(name);
     if (found == values_.end()) return Value();
     const std::string& text = found->second;
+    // Also where no text is wanted: the error would quote it.
+    if (!IsUtf8(text)) return Fail(name, "", "Must be in UTF-8.");
     int64_t number = 0;
     std::string bytes;
     switch (kind) {
@@ -60,7 +62,7 @@ class Reader {
         if (absl::Base64Unescape(text, &bytes)) return Value(std::move(bytes));
         return Fail(name, text, "Must be in base64.");
       default:
-        return IsUtf8(text) ? Value(text) : Fail(name, "", "Must be in UTF-8.");
+        return Value(text);
     }
   }
 
