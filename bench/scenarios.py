@@ -2,7 +2,7 @@
 """What a queue must bear besides many clients, each scenario with its aim. Prints a table of what was measured.
 
   bench/scenarios.py backlog     [--messages 5000000] [--rounds 3] [--seconds 5]
-  bench/scenarios.py xmin        [--rounds 2] [--seconds 30]
+  bench/scenarios.py xmin        [--rounds 2] [--seconds 30] [--held-seconds as --seconds]
   bench/scenarios.py idle-queues [--queues 10000] [--seconds 30]
   bench/scenarios.py latency     [--rate 200] [--rounds 3] [--seconds 10]
   bench/scenarios.py replicas    [--rounds 3] [--seconds 5]
@@ -179,6 +179,8 @@ class DeadTuples(threading.Thread):
 
 
 def xmin(options):
+    # Held for long, without need for as long without: dead tuples grow with the time, the rate without does not.
+    held_seconds = options.seconds if options.held_seconds is None else options.held_seconds
     measured = {}
     with weir_of_its_own(options) as weir:
         for _ in range(options.rounds):
@@ -189,7 +191,8 @@ def xmin(options):
                     dead.start()
                     try:
                         target = of_weir(weir) if workload == "cycle" else ["--database-url", weir.database_url]
-                        result = bench(options, workload, *target, "--connections", options.connections, "--seconds", options.seconds)
+                        result = bench(options, workload, *target, "--connections", options.connections,
+                                       "--seconds", held_seconds if held else options.seconds)
                     finally:
                         dead.stop()
                         if transaction:
@@ -206,7 +209,8 @@ def xmin(options):
                   (f"{name}: with one", f"{rate[True]:,.0f} cycles/s, {tuples[True]:,} dead tuples", ""),
                   (f"{name}: of its rate without", f"{100 * rate[True] / rate[False]:.0f} %", aim)]
     lines.append(("others", others([result for runs in measured.values() for result, _ in runs]), ""))
-    show(f"A transaction stays open in PostgreSQL (rounds of {options.seconds:g} s, one message a request)", lines)
+    show(f"A transaction stays open in PostgreSQL (rounds of {options.seconds:g} s without and {held_seconds:g} s with one,"
+         " one message a request)", lines)
 
 
 # ---- idle queues
@@ -434,7 +438,8 @@ def parse_arguments():
         return command
 
     add("backlog", backlog, 3, 5).add_argument("--messages", type=int, default=5_000_000)
-    add("xmin", xmin, 2, 30)
+    add("xmin", xmin, 2, 30).add_argument("--held-seconds", type=float,
+                                          help="length of the rounds with an open transaction (default: --seconds)")
     add("idle-queues", idle_queues, 1, 30).add_argument("--queues", type=int, default=10_000)
     add("replicas", replicas, 3, 5)
     add("latency", latency, 3, 10).add_argument("--rate", type=float, default=200)
