@@ -64,6 +64,7 @@ def allowed_prefixes(path):
             "engine": [f"{own}core/", f"{own}store/", f"{own}engine/", f"{own}config.h", "libs/"],
             "http": [f"{own}http/", "libs/"],
             "wire": [f"{own}wire/", "libs/"],
+            "auth": [f"{own}auth/", f"{own}http/", f"{own}wire/", "libs/"],
             "sqs": [f"{own}wire/", f"{own}sqs/", "libs/"],
         }.get(layer, [own, "libs/"])
     if parts[0] == "services":
