@@ -40,6 +40,7 @@ struct UpOptions {
   int max_workers = 64;
   bool sqs_sixty_second_rules = false;
   bool sqs_relaxed = false;
+  bool sqs_auto_create = false;
   std::string log_file;
   std::string log_level = "info";
   std::string ready_file;
@@ -127,7 +128,8 @@ absl::Status Suite::StartRunner() {
 absl::Status Suite::StartGateway() {
   WEIR_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start({.listen = Address(options_.gateway_port),
                                                                  .queue_endpoint = queue_->address(),
-                                                                 .relaxed = options_.sqs_relaxed},
+                                                                 .relaxed = options_.sqs_relaxed,
+                                                                 .auto_create_queues = options_.sqs_auto_create},
                                                                 metrics_));
   return absl::OkStatus();
 }
@@ -271,6 +273,9 @@ void AddUpCommand(CLI::App& app, Session& session) {
   up->add_flag("--sqs-relaxed", options->sqs_relaxed,
                "Over the AWS wire protocols: ignore attributes that are not known or not kept")
       ->envname("WEIR_SQS_RELAXED");
+  up->add_flag("--sqs-auto-create", options->sqs_auto_create,
+               "Over the AWS wire protocols: create a queue that does not exist by its first use, with the defaults")
+      ->envname("WEIR_SQS_AUTO_CREATE");
   up->add_option("--max-workers", options->max_workers, "Processes of all functions together")
       ->type_name("N")->check(CLI::Range(1, 10'000))->envname("WEIR_MAX_WORKERS")->capture_default_str();
   up->add_option("--log-file", options->log_file, "JSON log; -: stderr  (default: weir.log in the data folder)")

@@ -19,6 +19,8 @@ struct Config {
   std::string default_region = "us-east-1";
   // Attributes that are not known, or not kept, are ignored instead of refused.
   bool relaxed = false;
+  // A queue that does not exist is created when a message is sent to it, or received from it, or when it is asked for.
+  bool auto_create_queues = false;
   int threads = 2;
   int connections_max = 20'000;
   // How long Stop waits for requests that are being answered.

@@ -53,6 +53,9 @@ int main(int argc, char** argv) {
       ->envname("WEIR_GATEWAY_DEFAULT_REGION")->capture_default_str();
   app.add_flag("--relaxed", config.relaxed, "Ignore attributes that are not known or not kept, instead of refusing them")
       ->envname("WEIR_GATEWAY_RELAXED");
+  app.add_flag("--auto-create-queues", config.auto_create_queues,
+               "Create a queue that does not exist by its first use, with the defaults")
+      ->envname("WEIR_GATEWAY_AUTO_CREATE_QUEUES");
   app.add_option("--threads", config.threads, "Threads that serve HTTP")
       ->envname("WEIR_GATEWAY_THREADS")->capture_default_str();
   app.add_option("--connections-max", config.connections_max, "Connections at once; those beyond are closed")

@@ -40,7 +40,7 @@ class Server final : public GatewayServer {
   Server(const Config& config, observe::Metrics& metrics)
       : metrics_(metrics),
         sqs_metrics_(metrics, "aws.sqs"),
-        sqs_(sqs::MakeSqsService(grpcx::MakeChannel(config.queue_endpoint), {.relaxed = config.relaxed})),
+        sqs_(sqs::MakeSqsService(grpcx::MakeChannel(config.queue_endpoint), {.relaxed = config.relaxed, .auto_create = config.auto_create_queues})),
         front_({.base_url = config.base_url,
                 .default_account = config.default_account,
                 .default_region = config.default_region},

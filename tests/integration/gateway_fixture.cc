@@ -156,7 +156,15 @@ AwsAnswer AwsClient::Call(const std::string& operation, const Json& input) {
 
 void GatewayTest::SetUp() {
   queues_ = std::make_unique<queue::QueueServerUnderTest>(dsn());
-  auto gateway = GatewayServer::Start({.listen = "127.0.0.1:0", .queue_endpoint = queues_->address()}, metrics_);
+  StartGateway({});
+}
+
+void GatewayTest::StartGateway(Config config) {
+  client_.reset();
+  gateway_.reset();
+  config.listen = "127.0.0.1:0";
+  config.queue_endpoint = queues_->address();
+  auto gateway = GatewayServer::Start(config, metrics_);
   ASSERT_TRUE(gateway.ok()) << gateway.status();
   gateway_ = *std::move(gateway);
   client_ = Client();

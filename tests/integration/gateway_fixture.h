@@ -71,6 +71,9 @@ class GatewayTest : public PgTest, public testing::WithParamInterface<ClientProt
   void AwaitFinished(const std::string& operation, int calls);
   static std::string Arn(const std::string& queue) { return "arn:aws:sqs:us-east-1:000000000000:" + queue; }
 
+  // A gateway of the test's own configuration, which replaces the present one, and its client.
+  void StartGateway(Config config);
+
   observe::Metrics metrics_;
   std::unique_ptr<queue::QueueServerUnderTest> queues_;
   std::unique_ptr<GatewayServer> gateway_;

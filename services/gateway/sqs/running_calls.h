@@ -22,11 +22,12 @@ struct RunningCall {
 
 class RunningCalls {
  public:
-  // `call` lives until its Remove. False: long polls end at once from now on, so this one is not to be made.
+  // `call` lives until its Remove, and after EndAll began it is cancelled from its start. False: long polls end at once from now on, so this one is not to be made.
   bool Add(RunningCall& call) {
     MutexLock lock(&mu_);
     if (draining_ && call.long_poll) return false;
     calls_.insert(&call);
+    if (ended_) call.context.TryCancel();
     return true;
   }
   // Lets go of the call before it counts as removed: a call holds its channel, and gRPC's threads cannot end the channel themselves, so
@@ -55,6 +56,7 @@ class RunningCalls {
   // Ends them all and waits until each is removed.
   void EndAll() {
     MutexLock lock(&mu_);
+    ended_ = true;
     for (RunningCall* call : calls_) call->context.TryCancel();
     mu_.Await([this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return calls_.empty() && leaving_ == 0; });
   }
@@ -64,6 +66,7 @@ class RunningCalls {
   std::unordered_set<RunningCall*> calls_ ABSL_GUARDED_BY(mu_);
   int leaving_ ABSL_GUARDED_BY(mu_) = 0;
   bool draining_ ABSL_GUARDED_BY(mu_) = false;
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;
 };
 
 }  // namespace weir::gateway::sqs

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "libs/base/error.h"
 #include "libs/grpcx/status.h"
+#include "services/gateway/sqs/auto_create.h"
 #include "services/gateway/sqs/errors.h"
 #include "services/gateway/sqs/message_operations.h"
 #include "services/gateway/sqs/move_operations.h"
@@ -43,6 +44,8 @@ struct Running {
 // An operation with its way to the queue service.
 struct SqsOperation : wire::Operation {
   std::function<Service::Cancel(const SqsOperation&, Running, const CallContext&, Value, Service::Done)> start;
+  // Its queue is created if there is none, where the gateway is to.
+  bool creates_queue = false;
 };
 
 template <typename Request, typename Response>
@@ -142,16 +145,22 @@ SqsOperation Refused(absl::string_view name, const Shape* input) {
           }};
 }
 
+SqsOperation CreatingQueue(SqsOperation operation) {
+  operation.creates_queue = true;
+  return operation;
+}
+
 std::vector<SqsOperation> MakeOperations() {
   using namespace shapes;  // NOLINT: the table is nothing but shapes
   using S = AsyncStub;
   return {
       Entry("CreateQueue", &kCreateQueueInput, &kQueueUrlOutput, &S::CreateQueue, EncodeCreateQueue, DecodeCreateQueue),
       Entry("DeleteQueue", &kOnlyQueueUrl, nullptr, &S::DeleteQueue, EncodeDeleteQueue, DecodeDeleteQueue),
-      Entry("GetQueueUrl", &kGetQueueUrlInput, &kQueueUrlOutput, &S::GetQueue, EncodeGetQueueUrl, DecodeGetQueueUrl),
+      CreatingQueue(Entry("GetQueueUrl", &kGetQueueUrlInput, &kQueueUrlOutput, &S::GetQueue, EncodeGetQueueUrl,
+                          DecodeGetQueueUrl)),
       Entry("ListQueues", &kListQueuesInput, &kListQueuesOutput, &S::ListQueues, EncodeListQueues, DecodeListQueues),
-      Entry("GetQueueAttributes", &kGetAttributesInput, &kGetAttributesOutput, &S::GetQueue, EncodeGetQueueAttributes,
-            DecodeGetQueueAttributes),
+      CreatingQueue(Entry("GetQueueAttributes", &kGetAttributesInput, &kGetAttributesOutput, &S::GetQueue,
+                          EncodeGetQueueAttributes, DecodeGetQueueAttributes)),
       Entry("SetQueueAttributes", &kSetAttributesInput, nullptr, &S::UpdateQueue, EncodeSetQueueAttributes,
             DecodeSetQueueAttributes),
       Entry("PurgeQueue", &kOnlyQueueUrl, nullptr, &S::PurgeQueue, EncodePurgeQueue, DecodePurgeQueue),
@@ -162,11 +171,12 @@ std::vector<SqsOperation> MakeOperations() {
       Entry("ListQueueTags", &kOnlyQueueUrl, &kListTagsOutput, &S::GetQueue, EncodeListQueueTags, DecodeListQueueTags),
       Refused("AddPermission", &kAddPermissionInput),
       Refused("RemovePermission", &kRemovePermissionInput),
-      Entry("SendMessage", &kSendMessageInput, &kSendMessageOutput, &S::SendMessage, EncodeSendMessage, DecodeSendMessage),
-      Entry("SendMessageBatch", &kSendBatchInput, &kSendBatchOutput, &S::SendMessageBatch, EncodeSendMessageBatch,
-            DecodeSendMessageBatch),
-      Entry("ReceiveMessage", &kReceiveInput, &kReceiveOutput, &S::ReceiveMessages, EncodeReceiveMessage,
-            DecodeReceiveMessage),
+      CreatingQueue(Entry("SendMessage", &kSendMessageInput, &kSendMessageOutput, &S::SendMessage, EncodeSendMessage,
+                          DecodeSendMessage)),
+      CreatingQueue(Entry("SendMessageBatch", &kSendBatchInput, &kSendBatchOutput, &S::SendMessageBatch,
+                          EncodeSendMessageBatch, DecodeSendMessageBatch)),
+      CreatingQueue(Entry("ReceiveMessage", &kReceiveInput, &kReceiveOutput, &S::ReceiveMessages, EncodeReceiveMessage,
+                          DecodeReceiveMessage)),
       Entry("DeleteMessage", &kDeleteMessageInput, nullptr, &S::DeleteMessage, EncodeDeleteMessage, DecodeDeleteMessage),
       Entry("DeleteMessageBatch", &kDeleteBatchInput, &kDeleteBatchOutput, &S::DeleteMessageBatch,
             EncodeDeleteMessageBatch, DecodeDeleteMessageBatch),
@@ -210,13 +220,22 @@ class SqsService final : public Service {
   }
 
   Cancel Start(const wire::Operation& operation, const CallContext& context, Value input, Done done) override {
-    const auto& own = static_cast<const SqsOperation&>(operation);
-    return own.start(own, {*stub_.async(), calls_, options_}, context, std::move(input), std::move(done));
+    if (!options_.auto_create || !static_cast<const SqsOperation&>(operation).creates_queue) {
+      return StartOnce(operation, context, std::move(input), std::move(done));
+    }
+    return StartCreatingQueue([this](const wire::Operation& step, const CallContext& caller, Value parameters,
+                                     Done next) { return StartOnce(step, caller, std::move(parameters), std::move(next)); },
+                              operation, *Find("CreateQueue"), options_, context, std::move(input), std::move(done));
   }
 
   void Drain() override { calls_.EndLongPolls(); }
 
  private:
+  Cancel StartOnce(const wire::Operation& operation, const CallContext& context, Value input, Done done) {
+    const auto& own = static_cast<const SqsOperation&>(operation);
+    return own.start(own, {*stub_.async(), calls_, options_}, context, std::move(input), std::move(done));
+  }
+
   const SqsOptions options_;
   Stub stub_;
   const std::vector<SqsOperation> operations_;
