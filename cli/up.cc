@@ -35,6 +35,7 @@ struct UpOptions {
   int queue_port = 7801;
   int runner_port = 7802;
   int gateway_port = 4566;
+  std::string auth = "off";
   int metrics_port = 7880;
   int shards = 4;
   int max_workers = 64;
@@ -126,8 +127,11 @@ absl::Status Suite::StartRunner() {
 }
 
 absl::Status Suite::StartGateway() {
+  const std::string keys = options_.data_dir + "/access-keys.json";
   WEIR_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start({.listen = Address(options_.gateway_port),
                                                                  .queue_endpoint = queue_->address(),
+                                                                 .auth = options_.auth,
+                                                                 .access_keys = options_.auth == "off" ? "" : keys,
                                                                  .relaxed = options_.sqs_relaxed,
                                                                  .auto_create_queues = options_.sqs_auto_create},
                                                                 metrics_));
@@ -206,7 +210,8 @@ std::string Welcome(const Endpoints& endpoints, const UpOptions& options) {
   return absl::StrCat("Weir is up.\n", FormatFields({{"  queue", endpoints.queue},
                                                      {"  runner", endpoints.runner},
                                                      {"  gateway", absl::StrCat(endpoints.gateway, "  (SQS for the aws CLI "
-                                                                   "and the AWS SDKs, without authentication)")},
+                                                                   "and the AWS SDKs, ", options.auth == "off" ? "without authentication"
+                                                                                                : "signed with access keys", ")")},
                                                      {"  metrics", endpoints.metrics},
                                                      {"  database", endpoints.database_url},
                                                      {"  data", options.data_dir},
@@ -263,6 +268,9 @@ void AddUpCommand(CLI::App& app, Session& session) {
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_RUNNER_PORT")->capture_default_str();
   up->add_option("--gateway-port", options->gateway_port, "Port of the AWS wire protocols; 0: any free one")
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_GATEWAY_PORT")->capture_default_str();
+  up->add_option("--auth", options->auth,
+                 "Of the AWS wire protocols: off believes any request, sigv4 verifies signatures by access-keys.json in the data folder")
+      ->type_name("MODE")->check(CLI::IsMember({"off", "sigv4"}))->envname("WEIR_GATEWAY_AUTH")->capture_default_str();
   up->add_option("--metrics-port", options->metrics_port, "Port of the Prometheus metrics; 0: any free one")
       ->type_name("PORT")->check(CLI::Range(0, 65535))->envname("WEIR_METRICS_PORT")->capture_default_str();
   up->add_option("--shards", options->shards, "Shards of the queue store, fixed when it is created")

@@ -33,6 +33,13 @@ absl::Status Config::Validate() const {
     return Invalid("default_account", default_account, "an account has 12 digits");
   }
   if (default_region.empty()) return Invalid("default_region", "", "must name a region, such as us-east-1");
+  if (auth != "off" && auth != "sigv4") return Invalid("auth", auth, "must be off or sigv4");
+  if (auth == "sigv4" && access_keys.empty()) {
+    return Invalid("access_keys", "", "with auth sigv4 it must name the file that `weir access-key create` wrote");
+  }
+  if (auth == "off" && !(access_keys.empty() && access_keys_master.empty())) {
+    return Invalid("auth", auth, "must be sigv4 where access keys are given");
+  }
   if (absl::Status status = CheckCount("threads", threads, 256); !status.ok()) return status;
   return CheckCount("connections_max", connections_max, 1'000'000);
 }

@@ -17,6 +17,11 @@ struct Config {
   std::string default_account = "000000000000";
   // Of requests that are not signed.
   std::string default_region = "us-east-1";
+  // "off": any request is believed to be of whom it names. "sigv4": its signature is verified.
+  std::string auth = "off";
+  // With sigv4: the file of access keys, and that of the master key; empty: access-keys.master beside it.
+  std::string access_keys;
+  std::string access_keys_master;
   // Attributes that are not known, or not kept, are ignored instead of refused.
   bool relaxed = false;
   // A queue that does not exist is created when a message is sent to it, or received from it, or when it is asked for.

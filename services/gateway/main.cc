@@ -51,6 +51,13 @@ int main(int argc, char** argv) {
       ->envname("WEIR_GATEWAY_DEFAULT_ACCOUNT")->capture_default_str();
   app.add_option("--default-region", config.default_region, "Region of requests that name none")
       ->envname("WEIR_GATEWAY_DEFAULT_REGION")->capture_default_str();
+  app.add_option("--auth", config.auth, "off: believe any request; sigv4: verify signatures by --access-keys")
+      ->check(CLI::IsMember({"off", "sigv4"}))->envname("WEIR_GATEWAY_AUTH")->capture_default_str();
+  app.add_option("--access-keys", config.access_keys, "File of the access keys, as `weir access-key create` writes it")
+      ->envname("WEIR_GATEWAY_ACCESS_KEYS");
+  app.add_option("--access-keys-master", config.access_keys_master,
+                 "File of the key that seals them  (default: access-keys.master beside --access-keys)")
+      ->envname("WEIR_GATEWAY_ACCESS_KEYS_MASTER");
   app.add_flag("--relaxed", config.relaxed, "Ignore attributes that are not known or not kept, instead of refusing them")
       ->envname("WEIR_GATEWAY_RELAXED");
   app.add_flag("--auto-create-queues", config.auto_create_queues,

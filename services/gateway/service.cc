@@ -9,6 +9,8 @@
 #include "libs/grpcx/channel.h"
 #include "libs/grpcx/rpc_metrics.h"
 #include "libs/observe/log.h"
+#include "services/gateway/auth/access_key_file.h"
+#include "services/gateway/auth/sigv4.h"
 #include "services/gateway/front/front_door.h"
 #include "services/gateway/http/server.h"
 #include "services/gateway/sqs/sqs_service.h"
@@ -37,13 +39,18 @@ class ConnectionsCollectable final : public prometheus::Collectable {
 
 class Server final : public GatewayServer {
  public:
-  Server(const Config& config, observe::Metrics& metrics)
+  // `keys`: null where nothing is verified.
+  Server(const Config& config, std::unique_ptr<auth::KeySource> keys, observe::Metrics& metrics)
       : metrics_(metrics),
         sqs_metrics_(metrics, "aws.sqs"),
-        sqs_(sqs::MakeSqsService(grpcx::MakeChannel(config.queue_endpoint), {.relaxed = config.relaxed, .auto_create = config.auto_create_queues})),
+        sqs_(sqs::MakeSqsService(grpcx::MakeChannel(config.queue_endpoint),
+                                 {.relaxed = config.relaxed, .auto_create = config.auto_create_queues})),
+        keys_(std::move(keys)),
+        verifier_(keys_ == nullptr ? nullptr : std::make_unique<auth::SigV4Verifier>(*keys_, ScopesOf(*sqs_))),
         front_({.base_url = config.base_url,
                 .default_account = config.default_account,
-                .default_region = config.default_region},
+                .default_region = config.default_region,
+                .verifier = verifier_.get()},
                {{*sqs_, sqs_metrics_}}) {}
 
   ~Server() override {
@@ -76,11 +83,15 @@ class Server final : public GatewayServer {
   }
 
  private:
+  static std::vector<std::string> ScopesOf(const wire::Service& service) { return {std::string(service.names().scope)}; }
+
   observe::Metrics& metrics_;
   grpcx::RpcMetrics sqs_metrics_;
   std::unique_ptr<http::Server> http_;
   std::shared_ptr<ConnectionsCollectable> connections_;  // null: stopped
   std::unique_ptr<wire::Service> sqs_;
+  const std::unique_ptr<auth::KeySource> keys_;
+  const std::unique_ptr<auth::SigV4Verifier> verifier_;  // null: authentication is off
   front::FrontDoor front_;
 };
 
@@ -88,11 +99,20 @@ class Server final : public GatewayServer {
 
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(const Config& config, observe::Metrics& metrics) {
   WEIR_RETURN_IF_ERROR(config.Validate());
-  auto server = std::make_unique<Server>(config, metrics);
+  std::unique_ptr<auth::KeySource> keys;
+  if (config.auth == "sigv4") {
+    WEIR_ASSIGN_OR_RETURN(keys, auth::AccessKeyFile::Open(config.access_keys, config.access_keys_master.empty()
+                                                                                  ? auth::DefaultMasterPath(config.access_keys)
+                                                                                  : config.access_keys_master));
+  }
+  const bool verifies = keys != nullptr;
+  auto server = std::make_unique<Server>(config, std::move(keys), metrics);
   WEIR_RETURN_IF_ERROR(server->Listen(config));
   observe::Log(observe::Level::kInfo, "gateway ready", {{"address", server->address()}});
-  observe::Log(observe::Level::kWarning,
-               "authentication is off: the gateway accepts any request, whatever it is signed with");
+  if (!verifies) {
+    observe::Log(observe::Level::kWarning,
+                 "authentication is off: the gateway accepts any request, whatever it is signed with");
+  }
   return std::unique_ptr<GatewayServer>(std::move(server));
 }
 

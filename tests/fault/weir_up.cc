@@ -26,15 +26,16 @@ WeirUp::WeirUp(std::string data_dir)
       marker_value_(RandomToken(8)),
       marker_(absl::StrCat(kMarkerName, "=", marker_value_)) {}
 
-absl::Status WeirUp::Launch() {
+absl::Status WeirUp::Launch(const std::vector<std::string>& flags) {
   std::error_code ignored;
   std::filesystem::remove(ready_file_, ignored);
-  WEIR_ASSIGN_OR_RETURN(
-      program_, Program::Start({.argv = {WEIR_BIN_DIR "/weir", "up", "--data-dir", data_dir_ + "/data",
-                                         "--queue-port", "0", "--runner-port", "0", "--gateway-port", "0", "--metrics-port",
-                                         "0", "--ready-file", ready_file_},
-                                .environment = {{kMarkerName, marker_value_}},
-                                .output_path = output_path_}));
+  std::vector<std::string> argv = {WEIR_BIN_DIR "/weir", "up", "--data-dir", data_dir_ + "/data", "--queue-port", "0",
+                                   "--runner-port", "0", "--gateway-port", "0", "--metrics-port", "0", "--ready-file",
+                                   ready_file_};
+  argv.insert(argv.end(), flags.begin(), flags.end());
+  WEIR_ASSIGN_OR_RETURN(program_, Program::Start({.argv = std::move(argv),
+                                                  .environment = {{kMarkerName, marker_value_}},
+                                                  .output_path = output_path_}));
   return absl::OkStatus();
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -18,8 +19,8 @@ class WeirUp {
  public:
   explicit WeirUp(std::string data_dir);
 
-  // Starts the program without waiting until it is ready.
-  absl::Status Launch();
+  // Starts the program without waiting until it is ready. `flags`: more of them.
+  absl::Status Launch(const std::vector<std::string>& flags = {});
   // Waits for the ready file. An error tells the end of the program's output.
   absl::Status AwaitReady(absl::Duration limit = absl::Seconds(60));
   // Ends of their own accord are failures of the test.

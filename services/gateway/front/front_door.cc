@@ -37,7 +37,7 @@ FrontDoor::FrontDoor(Options options, std::vector<Entry> entries)
 
 void FrontDoor::Handle(http::Request request, std::shared_ptr<http::Exchange> exchange) {
   if (request.path() == "/_weir/health") return exchange->Answer(Health());
-  Interpreted interpreted = Interpret(request, options_, services_);
+  Interpreted interpreted = Interpret(request, options_, services_, absl::Now());
   if (std::holds_alternative<wire::AwsError>(interpreted.input)) {
     return exchange->Answer(Respond(interpreted, interpreted.input, RandomUuid()));
   }

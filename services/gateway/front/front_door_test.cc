@@ -226,6 +226,41 @@ TEST_F(FrontDoorTest, RefusesWhatABrowserAsksForAnotherSitesPage) {
   }
 }
 
+class OneKey final : public auth::KeySource {
+ public:
+  std::optional<auth::AccessKey> Find(absl::string_view id) override {
+    if (id != "AKIDEXAMPLE") return std::nullopt;
+    return auth::AccessKey{
+        .id = "AKIDEXAMPLE", .secret = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", .account = "111122223333"};
+  }
+};
+
+TEST_F(FrontDoorTest, WithAVerifierTheCallerIsWhomTheSignatureProves) {
+  OneKey keys;
+  auth::SigV4Verifier verifier(keys, {"sqs"});
+  const Options options = {.verifier = &verifier};
+  const absl::Time now = absl::FromUnixSeconds(1440938160);  // 2015-08-30T12:36:00Z
+  // Signed by botocore's SigV4QueryAuth.
+  const std::string target =
+      "/?Action=Show&QueueUrl=q&X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIDEXAMPLE%2F20150830%2Feu-west-1%2Fsqs%2Faws4_request"
+      "&X-Amz-Date=20150830T123600Z&X-Amz-Expires=60&X-Amz-SignedHeaders=host&X-Amz-Signature=1ad9991a9de1032dea19a1272b6489eddc0cf6dc225c52ed6f1cee0d8aacd403";
+  const Interpreted signed_one = Interpret(Get(target), options, {&queues_}, now);
+  EXPECT_TRUE(std::holds_alternative<Value>(signed_one.input));
+  EXPECT_EQ(signed_one.context.account, "111122223333");
+  EXPECT_EQ(signed_one.context.region, "eu-west-1");
+  EXPECT_TRUE(signed_one.context.verified);
+
+  const Interpreted late = Interpret(Get(target), options, {&queues_}, now + absl::Minutes(2));
+  EXPECT_EQ(std::get<wire::AwsError>(late.input).query_code, "SignatureDoesNotMatch");
+  EXPECT_FALSE(late.context.verified);
+  const Interpreted by_json = Interpret(Json("AmazonSQS.Show", "{not even JSON"), options, {&queues_}, now);
+  EXPECT_EQ(by_json.protocol, Protocol::kJson);
+  const http::Response response = Respond(by_json, by_json.input, "id");
+  EXPECT_EQ(response.status, 403);
+  EXPECT_EQ(Header(response, "x-amzn-query-error"), "MissingAuthenticationToken;Sender");
+  EXPECT_THAT(response.body, HasSubstr("#MissingAuthenticationTokenException\""));
+}
+
 TEST_F(FrontDoorTest, ACallerThatGoesAwayEndsTheOperation) {
   const auto exchange = Open(Form("Action=Wait&QueueUrl=q"));
   EXPECT_FALSE(exchange->response.has_value());

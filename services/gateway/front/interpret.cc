@@ -134,7 +134,8 @@ http::Response RespondXml(const Interpreted& request, const wire::Outcome& outco
 
 }  // namespace
 
-Interpreted Interpret(const http::Request& request, const Options& options, const std::vector<Service*>& services) {
+Interpreted Interpret(const http::Request& request, const Options& options, const std::vector<Service*>& services,
+                      absl::Time now) {
   Interpreted out;
   out.service = services.front();
   const Parameters from_url = wire::ParseForm(request.query());
@@ -143,8 +144,21 @@ Interpreted Interpret(const http::Request& request, const Options& options, cons
   out.context = ContextOf(request, options, credential);
   const bool json = !request.Header("X-Amz-Target").empty() ||
                     absl::StartsWith(request.Header("Content-Type"), "application/x-amz-json");
+  if (json) out.protocol = Protocol::kJson;
+  if (options.verifier != nullptr) {
+    // Before anything is read that a stranger wrote.
+    auto verified = options.verifier->Verify(request, now);
+    if (auto* error = std::get_if<AwsError>(&verified)) {
+      out.input = std::move(*error);
+      return out;
+    }
+    const auto& identity = std::get<auth::Identity>(verified);
+    out.context.account = identity.account;
+    out.context.region = identity.region;
+    out.context.verified = true;
+    credential = wire::Credential{.access_key = identity.access_key, .region = identity.region, .service = identity.service};
+  }
   if (json) {
-    out.protocol = Protocol::kJson;
     InterpretJson(request, services, out);
     if (IsFromAnotherSite(request)) out.input = AnotherSite();
     return out;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
+#include "services/gateway/auth/sigv4.h"
 #include "services/gateway/http/message.h"
 #include "services/gateway/wire/service.h"
 
@@ -14,6 +16,9 @@ struct Options {
   std::string base_url;
   std::string default_account = "000000000000";
   std::string default_region = "us-east-1";
+  // Asked for every request, and the account is the access key's; null: nothing is verified, and the access key is believed. Must
+  // outlive what uses these options.
+  auth::SigV4Verifier* verifier = nullptr;
 };
 
 enum class Protocol { kJson, kQuery };
@@ -27,8 +32,9 @@ struct Interpreted {
   wire::Outcome input;
 };
 
-// REQUIRES: there is a service.
-Interpreted Interpret(const http::Request& request, const Options& options, const std::vector<wire::Service*>& services);
+// `now` is what signatures are measured by. REQUIRES: there is a service.
+Interpreted Interpret(const http::Request& request, const Options& options, const std::vector<wire::Service*>& services,
+                      absl::Time now);
 
 // `outcome` of what was asked for.
 http::Response Respond(const Interpreted& request, const wire::Outcome& outcome, const std::string& request_id);

@@ -12,6 +12,7 @@
 #include "libs/grpcx/status.h"
 #include "services/gateway/sqs/auto_create.h"
 #include "services/gateway/sqs/errors.h"
+#include "services/gateway/sqs/foreign_queue.h"
 #include "services/gateway/sqs/message_operations.h"
 #include "services/gateway/sqs/move_operations.h"
 #include "services/gateway/sqs/queue_name.h"
@@ -91,6 +92,10 @@ template <typename Request, typename Response>
 Service::Cancel StartCall(const Translation<Request, Response>& translation, Running running,
                           std::shared_ptr<Exchange<Request, Response>> exchange) {
   if (MaybeError error = translation.encode(exchange->call, exchange->request)) {
+    exchange->Finish(*std::move(error));
+    return [] {};
+  }
+  if (MaybeError error = CheckOwnQueue(exchange->call, exchange->request)) {
     exchange->Finish(*std::move(error));
     return [] {};
   }

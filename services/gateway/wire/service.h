@@ -23,6 +23,8 @@ struct CallContext {
   std::string region;    // "us-east-1"
   std::string base_url;  // "http://localhost:4566"
   std::string path;      // of the request, decoded: "/000000000000/orders"
+  // The account is proven; the queues of others are not for it.
+  bool verified = false;
 };
 
 struct ServiceNames {
