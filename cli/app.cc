@@ -72,6 +72,7 @@ void BuildApp(CLI::App& app, Session& session) {
   AddFunctionCommands(app, session);
   AddRuntimeCommands(app, session);
   AddMappingCommands(app, session);
+  AddAccessKeyCommands(app, session);
   AddCompletionCommands(app, session);
 }
 

@@ -13,6 +13,7 @@ namespace weir::cli {
 
 void AddUpCommand(CLI::App& app, Session& session);
 void AddLabCommand(CLI::App& app, Session& session);
+void AddAccessKeyCommands(CLI::App& app, Session& session);
 void AddQueueCommands(CLI::App& app, Session& session);
 void AddMessageCommands(CLI::App& app, Session& session);  // send, receive, ack, nack
 void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue

@@ -182,20 +182,6 @@ bool IsUtf8(const std::string& text) {
   return reread.get<std::string>() == text;
 }
 
-absl::Status Validate(const NewAccessKey& key) {
-  if (!IsAccount(key.account)) {
-    return absl::InvalidArgumentError(absl::StrCat("An account is 12 digits, and \"", key.account, "\" is not."));
-  }
-  if (key.description.size() > kDescriptionMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("The description has ", key.description.size(), " bytes; ", kDescriptionMax, " are the most."));
-  }
-  if (std::any_of(key.description.begin(), key.description.end(), absl::ascii_iscntrl) || !IsUtf8(key.description)) {
-    return absl::InvalidArgumentError("The description must be one line of UTF-8 text.");
-  }
-  return absl::OkStatus();
-}
-
 std::string VersionOf(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return "missing";
@@ -269,6 +255,20 @@ absl::Status AccessKeyFile::Read() {
 }
 
 std::string AccessKeyFile::Version() const { return absl::StrCat(VersionOf(path_), " ", VersionOf(master_path_)); }
+
+absl::Status Validate(const NewAccessKey& key) {
+  if (!IsAccount(key.account)) {
+    return absl::InvalidArgumentError(absl::StrCat("An account is 12 digits, and \"", key.account, "\" is not."));
+  }
+  if (key.description.size() > kDescriptionMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("The description has ", key.description.size(), " bytes; ", kDescriptionMax, " are the most."));
+  }
+  if (std::any_of(key.description.begin(), key.description.end(), absl::ascii_iscntrl) || !IsUtf8(key.description)) {
+    return absl::InvalidArgumentError("The description must be one line of UTF-8 text.");
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<AccessKey> CreateAccessKey(const std::string& path, const std::string& master_path, const NewAccessKey& key,
                                           absl::Time now) {

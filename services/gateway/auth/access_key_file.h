@@ -64,6 +64,8 @@ struct NewAccessKey {
   std::string account;  // 12 digits
   std::string description;
 };
+// What is wrong with it, as CreateAccessKey says it.
+absl::Status Validate(const NewAccessKey& key);
 // Makes the files when both are missing. The answer is the only one that ever has the secret.
 absl::StatusOr<AccessKey> CreateAccessKey(const std::string& path, const std::string& master_path, const NewAccessKey& key,
                                           absl::Time now);
