@@ -1,10 +1,8 @@
 #include "services/gateway/config.h"
 
-#include <algorithm>
-
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "services/gateway/wire/credential.h"
 
 namespace weir::gateway {
 namespace {
@@ -29,7 +27,7 @@ absl::Status Config::Validate() const {
   if (!base_url.empty() && (!is_url || absl::EndsWith(base_url, "/"))) {
     return Invalid("base_url", base_url, "must be http://HOST or https://HOST, without a slash at its end");
   }
-  if (default_account.size() != 12 || !std::all_of(default_account.begin(), default_account.end(), absl::ascii_isdigit)) {
+  if (!wire::IsAccount(default_account)) {
     return Invalid("default_account", default_account, "an account has 12 digits");
   }
   if (default_region.empty()) return Invalid("default_region", "", "must name a region, such as us-east-1");

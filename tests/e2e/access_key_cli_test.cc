@@ -1,18 +1,14 @@
 // The real binary: `weir access-key`, which works on files and needs no service.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "tests/support/pg_fixture.h"
+#include "tests/support/shell.h"
 
 namespace weir {
 namespace {
@@ -23,31 +19,15 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 using testing::Not;
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
-};
-
 class AccessKeyCliTest : public testing::Test {
  protected:
   // A command line as a shell reads it, without "weir access-key", in a folder of the test's own.
-  Outcome AccessKey(const std::string& command) const {
-    const std::string line = absl::StrCat("cd ", dir_.path(), " && " WEIR_BIN_DIR "/weir access-key ", command, " 2>stderr");
-    Outcome outcome;
-    std::FILE* pipe = popen(line.c_str(), "r");
-    std::array<char, 4096> buffer;
-    for (size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.out.append(buffer.data(), n);
-    const int status = pclose(pipe);
-    outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::stringstream text;
-    text << std::ifstream(dir_.path() + "/stderr").rdbuf();
-    outcome.err = text.str();
-    return outcome;
+  ShellOutcome AccessKey(const std::string& command) const {
+    return RunShell(absl::StrCat("cd ", dir_.path(), " && " WEIR_BIN_DIR "/weir access-key ", command), dir_.path() + "/stderr");
   }
 
   json Json(const std::string& command) const {
-    const Outcome outcome = AccessKey(command + " -o json");
+    const ShellOutcome outcome = AccessKey(command + " -o json");
     EXPECT_EQ(outcome.exit_code, 0) << command << ": " << outcome.err;
     return json::parse(outcome.out, nullptr, false);
   }
@@ -81,7 +61,7 @@ TEST_F(AccessKeyCliTest, AKeyIsCreatedListedDisabledAndEnabled) {
 }
 
 TEST_F(AccessKeyCliTest, CreateShowsWhatToPutIntoTheCredentials) {
-  const Outcome made = AccessKey("create");
+  const ShellOutcome made = AccessKey("create");
   EXPECT_EQ(made.exit_code, 0) << made.err;
   EXPECT_THAT(made.out, AllOf(HasSubstr("000000000000"), HasSubstr("aws_access_key_id = AKIA"), HasSubstr("aws_secret_access_key = ")));
   EXPECT_THAT(made.err, HasSubstr("shown this once"));
@@ -95,17 +75,17 @@ TEST_F(AccessKeyCliTest, TheFilesCanStandElsewhere) {
 }
 
 TEST_F(AccessKeyCliTest, ErrorsSayWhatIsWrong) {
-  const Outcome none = AccessKey("list");
+  const ShellOutcome none = AccessKey("list");
   EXPECT_EQ(none.exit_code, 1);
   EXPECT_THAT(none.err, HasSubstr("There is no file of access keys at .weir/access-keys.json. `weir access-key create` makes it"));
-  const Outcome account = AccessKey("create --account 42");
+  const ShellOutcome account = AccessKey("create --account 42");
   EXPECT_EQ(account.exit_code, 2);
   EXPECT_THAT(account.err, HasSubstr("An account is 12 digits, and \"42\" is not."));
-  const Outcome folder = AccessKey("create --file nowhere/keys.json");
+  const ShellOutcome folder = AccessKey("create --file nowhere/keys.json");
   EXPECT_EQ(folder.exit_code, 1);
   EXPECT_THAT(folder.err, HasSubstr("nowhere/keys.json.lock: No such file or directory"));
   EXPECT_EQ(AccessKey("create").exit_code, 0);
-  const Outcome unknown = AccessKey("disable AKIANONE");
+  const ShellOutcome unknown = AccessKey("disable AKIANONE");
   EXPECT_EQ(unknown.exit_code, 1);
   EXPECT_THAT(unknown.err, HasSubstr("There is no access key AKIANONE in .weir/access-keys.json"));
   EXPECT_EQ(AccessKey("disable").exit_code, 2);

@@ -1,19 +1,16 @@
 // The real binary: `weir up` and the commands against it, as a person or a script uses them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "tests/fault/weir_up.h"
 #include "tests/support/pg_fixture.h"
+#include "tests/support/shell.h"
 
 namespace weir {
 namespace {
@@ -21,10 +18,7 @@ namespace {
 using nlohmann::json;
 using testing::HasSubstr;
 
-struct Outcome {
-  int exit_code = -1;
-  std::string out;
-  std::string err;
+struct Outcome : ShellOutcome {
   json document() const { return json::parse(out, nullptr, false); }
 };
 
@@ -41,19 +35,9 @@ class CliTest : public testing::Test {
 
   // A command line as a shell reads it, without "weir".
   Outcome Weir(const std::string& command) const {
-    const std::string err_path = dir_.path() + "/stderr";
-    const std::string line = absl::StrCat("WEIR_QUEUE_ENDPOINT=", up_->endpoint("queue"), " WEIR_RUNNER_ENDPOINT=",
-                                          up_->endpoint("runner"), " " WEIR_BIN_DIR "/weir ", command, " 2>", err_path);
-    Outcome outcome;
-    std::FILE* pipe = popen(line.c_str(), "r");
-    std::array<char, 4096> buffer;
-    for (size_t n; (n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) outcome.out.append(buffer.data(), n);
-    const int status = pclose(pipe);
-    outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::stringstream text;
-    text << std::ifstream(err_path).rdbuf();
-    outcome.err = text.str();
-    return outcome;
+    return {RunShell(absl::StrCat("WEIR_QUEUE_ENDPOINT=", up_->endpoint("queue"), " WEIR_RUNNER_ENDPOINT=", up_->endpoint("runner"),
+                                  " " WEIR_BIN_DIR "/weir ", command),
+                     dir_.path() + "/stderr")};
   }
 
   json Json(const std::string& command) const {

@@ -16,6 +16,8 @@
 #include "libs/observe/log.h"
 #include "services/gateway/auth/sealed_secret.h"
 #include "services/gateway/auth/whole_file.h"
+#include "services/gateway/wire/credential.h"
+#include "services/gateway/wire/form.h"
 
 namespace weir::gateway::auth {
 namespace {
@@ -33,10 +35,6 @@ struct Entry {
 };
 
 std::string ContextOf(const AccessKey& key) { return absl::StrCat("weir access key\n", key.id, "\n", key.account); }
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == 12 && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
-}
 
 absl::Status Broken(const std::string& path, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(path, " is no file of access keys: ", why, "."));
@@ -59,7 +57,7 @@ absl::StatusOr<Entry> ParseEntry(const Json& object) {
   WEIR_ASSIGN_OR_RETURN(entry.sealed_secret, StringField(object, "sealed_secret"));
   WEIR_ASSIGN_OR_RETURN(const std::string created_at, StringField(object, "created_at"));
   if (entry.key.id.empty()) return absl::InvalidArgumentError("`id` must not be empty");
-  if (!IsAccount(entry.key.account)) {
+  if (!wire::IsAccount(entry.key.account)) {
     return absl::InvalidArgumentError(absl::StrCat("`account` must be 12 digits, and is \"", entry.key.account, "\""));
   }
   if (!absl::ParseTime(absl::RFC3339_full, created_at, &entry.key.created_at, nullptr)) {
@@ -177,11 +175,6 @@ absl::StatusOr<std::string> MakeSecret() {
   return absl::Base64Escape(absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
-bool IsUtf8(const std::string& text) {
-  const Json reread = Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace));
-  return reread.get<std::string>() == text;
-}
-
 std::string VersionOf(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return "missing";
@@ -257,14 +250,14 @@ absl::Status AccessKeyFile::Read() {
 std::string AccessKeyFile::Version() const { return absl::StrCat(VersionOf(path_), " ", VersionOf(master_path_)); }
 
 absl::Status Validate(const NewAccessKey& key) {
-  if (!IsAccount(key.account)) {
+  if (!wire::IsAccount(key.account)) {
     return absl::InvalidArgumentError(absl::StrCat("An account is 12 digits, and \"", key.account, "\" is not."));
   }
   if (key.description.size() > kDescriptionMax) {
     return absl::InvalidArgumentError(
         absl::StrCat("The description has ", key.description.size(), " bytes; ", kDescriptionMax, " are the most."));
   }
-  if (std::any_of(key.description.begin(), key.description.end(), absl::ascii_iscntrl) || !IsUtf8(key.description)) {
+  if (std::any_of(key.description.begin(), key.description.end(), absl::ascii_iscntrl) || !wire::IsUtf8(key.description)) {
     return absl::InvalidArgumentError("The description must be one line of UTF-8 text.");
   }
   return absl::OkStatus();

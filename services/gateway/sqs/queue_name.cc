@@ -1,23 +1,12 @@
 #include "services/gateway/sqs/queue_name.h"
 
-#include <algorithm>
 #include <vector>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "services/gateway/wire/credential.h"
 
 namespace weir::gateway::sqs {
-namespace {
-
-constexpr size_t kAccountDigits = 12;
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == kAccountDigits && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
-}
-
-}  // namespace
-
 void SetQueueByName(const Call& call, absl::string_view name, absl::string_view account, queue::v1::QueueRef& queue) {
   queue.mutable_namespace_()->set_region(call.context.region);
   queue.mutable_namespace_()->set_account(account.empty() ? call.context.account : std::string(account));
@@ -28,7 +17,7 @@ void SetQueue(const Call& call, absl::string_view url, queue::v1::QueueRef& queu
   const std::vector<absl::string_view> parts = absl::StrSplit(url, '/', absl::SkipEmpty());
   const absl::string_view name = parts.empty() ? "" : parts.back();
   const absl::string_view account = parts.size() > 1 ? parts[parts.size() - 2] : "";
-  SetQueueByName(call, name, IsAccount(account) ? account : "", queue);
+  SetQueueByName(call, name, wire::IsAccount(account) ? account : "", queue);
 }
 
 void SetQueue(const Call& call, queue::v1::QueueRef& queue) { SetQueue(call, call.input["QueueUrl"].text(), queue); }

@@ -22,7 +22,8 @@ struct RunningCall {
 
 class RunningCalls {
  public:
-  // `call` lives until its Remove, and after EndAll began it is cancelled from its start. False: long polls end at once from now on, so this one is not to be made.
+  // `call` lives until its Remove, and after EndAll began it is cancelled from its start. False: long polls end at once from now on, so
+  // this one is not to be made.
   bool Add(RunningCall& call) {
     MutexLock lock(&mu_);
     if (draining_ && call.long_poll) return false;

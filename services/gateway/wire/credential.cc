@@ -35,10 +35,12 @@ std::optional<Credential> CredentialOfAuthorization(absl::string_view header) {
   return std::nullopt;
 }
 
+bool IsAccount(absl::string_view text) {
+  return text.size() == kAccountDigits && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
+}
+
 std::string AccountOf(absl::string_view access_key, absl::string_view default_account) {
-  const bool is_account = access_key.size() == kAccountDigits &&
-                          std::all_of(access_key.begin(), access_key.end(), absl::ascii_isdigit);
-  return std::string(is_account ? access_key : default_account);
+  return std::string(IsAccount(access_key) ? access_key : default_account);
 }
 
 }  // namespace weir::gateway::wire
