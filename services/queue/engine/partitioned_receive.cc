@@ -287,6 +287,8 @@ void PartitionedReceive::CancelAll(const std::vector<std::pair<size_t, RequestId
 
 bool PartitionedReceive::TakeLocked(size_t i, core::Reply reply) {
   if (auto* status = std::get_if<absl::Status>(&reply)) {
+    // It was cancelled so that it can park anew.
+    if (grown_ && absl::IsCancelled(*status)) return false;
     ++errors_;
     error_ = std::move(*status);
     return false;

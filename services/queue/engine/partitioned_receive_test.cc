@@ -365,6 +365,14 @@ TEST_F(PartitionedReceiveTest, PartitionThatComesWhileItIsParkedIsParkedAtToo) {
   EXPECT_FALSE(watching_);
 }
 
+TEST_F(PartitionedReceiveTest, PartitionThatComesAsTheTimeEndsLeavesTheAnswerEmpty) {
+  StartParked();
+  receive_->AddPartitions(Addresses(4));
+  now_ = absl::InfiniteFuture();
+  for (int partition : {1, 2, 3}) Answer(parked_, partition, absl::CancelledError());
+  EXPECT_THAT(Received(), IsEmpty());
+}
+
 TEST_F(PartitionedReceiveTest, PartitionThatCameBeforeItWasWatchedIsParkedAtToo) {
   grown_ = Addresses(2);
   Start(/*wait=*/true, 10, 0, /*partitions=*/1);
