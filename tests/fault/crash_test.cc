@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <random>
 #include <set>
 #include <thread>
@@ -87,6 +88,20 @@ class CrashTest : public testing::Test {
     EXPECT_THAT(ProcessSet::WithEnvironment(up_.marker()).AwaitGone(absl::ZeroDuration()), IsEmpty());
   }
 
+  // A call to the queue service that must succeed.
+  template <typename Request, typename Response>
+  Response Call(grpc::Status (queue::v1::QueueService::Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                const Request& request) {
+    const auto stub = queue::v1::QueueService::NewStub(queue_.channel());
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(20)));
+    context.set_wait_for_ready(true);
+    Response response;
+    const grpc::Status status = ((*stub).*method)(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << ErrorName(status) << ": " << status.error_message();
+    return response;
+  }
+
   TempDir dir_;
   WeirUp up_{dir_.path()};
   Endpoint queue_;
@@ -144,10 +159,94 @@ TEST_F(CrashTest, NoPromiseIsBrokenByStopsUnderLoadNorByAPostgresThatDies) {
   ASSERT_NO_FATAL_FAILURE(Finish(load, rounds, seed));
 }
 
+// ---- A move task ---------------------------------------------------------------------------------------------------------
+
+class MoveTaskCrashTest : public CrashTest {
+ protected:
+  using Stub = queue::v1::QueueService::Stub;
+
+  void Send(const std::string& queue, int messages) {
+    for (int i = 0; i < messages;) {
+      queue::v1::SendMessageBatchRequest send;
+      send.mutable_queue()->set_name(queue);
+      for (; send.entries_size() < 10 && i < messages; ++i) {
+        auto& entry = *send.add_entries();
+        entry.set_id(absl::StrCat(i));
+        entry.mutable_message()->set_body(absl::StrCat("Order", i));
+      }
+      EXPECT_EQ(Call(&Stub::SendMessageBatch, send).failed_size(), 0);
+    }
+  }
+
+  queue::v1::MessageMoveTask TaskOf(const std::string& queue) {
+    queue::v1::ListMessageMoveTasksRequest list;
+    list.mutable_source()->set_name(queue);
+    const auto listed = Call(&Stub::ListMessageMoveTasks, list);
+    EXPECT_EQ(listed.tasks_size(), 1);
+    return listed.tasks_size() == 0 ? queue::v1::MessageMoveTask() : listed.tasks(0);
+  }
+
+  int64_t Ready(const std::string& queue) {
+    queue::v1::GetQueueRequest get;
+    get.mutable_queue()->set_name(queue);
+    return Call(&Stub::GetQueue, get).queue().stats().ready();
+  }
+
+  // The bodies of all that is ready, with how often each came.
+  std::map<std::string, int> ReceiveAll(const std::string& queue) {
+    std::map<std::string, int> bodies;
+    queue::v1::ReceiveMessagesRequest receive;
+    receive.mutable_queue()->set_name(queue);
+    receive.set_max_messages(10);
+    receive.mutable_visibility_timeout()->set_seconds(600);
+    while (true) {
+      const auto received = Call(&Stub::ReceiveMessages, receive);
+      if (received.messages().empty()) return bodies;
+      for (const auto& message : received.messages()) ++bodies[message.body()];
+    }
+  }
+};
+
+TEST_F(MoveTaskCrashTest, EveryLetterIsMovedOnceByATaskThatOutlivesKills) {
+  constexpr int kLetters = 1'500;
+  const uint64_t seed = TestSeed();
+  const int rounds = EnvironmentOr("WEIR_CRASH_ROUNDS", 3);
+  std::mt19937_64 gen(seed);
+  ASSERT_NO_FATAL_FAILURE(Start());
+  Load load({.queues = {{.name = "letters"},
+                        {.name = "orders", .dead_letter_queue = "letters", .max_receive_count = 2}}},
+            queue_, ledger_);
+  ASSERT_TRUE(load.CreateQueues(absl::Now() + kRecovery).ok());
+  Send("letters", kLetters);
+
+  queue::v1::StartMessageMoveTaskRequest move;
+  move.mutable_source()->set_name("letters");
+  move.set_destination_arn("arn:aws:sqs:us-east-1:000000000000:orders");
+  move.set_max_messages_per_second(250);  // so that it lasts for some kills
+  Call(&Stub::StartMessageMoveTask, move);
+  for (int round = 0; round < rounds; ++round) {
+    ASSERT_NO_FATAL_FAILURE(KillAndStart(gen, absl::Milliseconds(absl::Uniform(gen, 0, 1'000))));
+  }
+  const absl::Time give_up = absl::Now() + kRecovery;
+  while (TaskOf("letters").status() == queue::v1::MESSAGE_MOVE_TASK_STATUS_RUNNING && absl::Now() < give_up) {
+    ASSERT_FALSE(up_.AwaitExit(absl::Milliseconds(50))) << up_.Output();
+  }
+  const queue::v1::MessageMoveTask task = TaskOf("letters");
+  EXPECT_EQ(task.status(), queue::v1::MESSAGE_MOVE_TASK_STATUS_COMPLETED) << task.failure_message();
+  EXPECT_EQ(task.messages_moved(), kLetters);
+
+  EXPECT_EQ(Ready("letters"), 0);
+  const std::map<std::string, int> moved = ReceiveAll("orders");
+  EXPECT_EQ(moved.size(), static_cast<size_t>(kLetters));
+  for (const auto& [body, times] : moved) EXPECT_EQ(times, 1) << body;
+  EXPECT_TRUE(up_.Interrupt()) << "weir up does not end on Ctrl-C; it wrote:\n" << up_.Output();
+}
+
 // ---- Orders into a function -----------------------------------------------------------------------------------------------
 
 class FunctionCrashTest : public CrashTest {
  protected:
+  using CrashTest::Call;
   template <typename Request, typename Response>
   using Method = grpc::Status (runner::v1::RunnerService::Stub::*)(grpc::ClientContext*, const Request&,
                                                                   Response*);
