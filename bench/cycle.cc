@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -177,6 +178,10 @@ class Cycler {
   }
 
   void BeginReceive() {
+    // A backlog shall stay as deep as it was, also when a receive had fewer messages than it asked for.
+    if (!run_.options.queue.empty()) {
+      receive_.set_max_messages(static_cast<int32_t>(std::min<int64_t>(run_.options.batch, owed_)));
+    }
     receive_call_ = stub_.AsyncReceiveMessages(NewCall(Step::kReceive), receive_, &run_.calls);
     receive_call_->Finish(&received_, &status_, this);
   }

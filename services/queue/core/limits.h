@@ -16,9 +16,10 @@ inline constexpr absl::Duration kMaxVisibility = absl::Hours(12);
 // Longest retention, so also the longest time for which a transfer can be repeated.
 inline constexpr absl::Duration kMaxRetention = absl::Hours(14 * 24);
 // Ready messages of a partition that are explicit in memory; what was sent beyond them waits in the store as a range.
-inline constexpr size_t kReadyWindow = 2'048;
-// A window that has shrunk to this is refilled from the store, when the store has more.
-inline constexpr size_t kRefillBelow = 1'024;
+inline constexpr size_t kReadyWindow = 4'096;
+// A window that has shrunk to this is refilled from the store, when the store has more. It should last until the refill has come,
+// which takes a commit or two.
+inline constexpr size_t kRefillBelow = 2'048;
 // Parked receives of one partition; the next is answered OVERLOADED.
 inline constexpr size_t kMaxWaiters = 20'000;
 // Messages of a partition on their way to its dead-letter queue at once: each costs a read of its content and memory for it

@@ -322,6 +322,7 @@ absl::Status ShardEngine::Recover(const store::ShardLog::Opened& opened) {
   state_.emplace(std::move(builder).Build());
   cache_.Clear();
   own_.clear();
+  refills_.clear();
   segments_.clear();
   copying_.reset();
   for (const store::SegmentInfo& info : opened.segments) {
@@ -368,7 +369,8 @@ ShardEngine::ServeEnd ShardEngine::Serve() {
     if (mail.empty() && own_.empty()) {
       Release(previous);
       // The first Take may have swallowed the wake of a question.
-      if (own_.empty() && !stopping_.load() && !MustLetGo() && !HasQueries() && !copying_.has_value()) {
+      if (own_.empty() && refills_.empty() && !stopping_.load() && !MustLetGo() && !HasQueries() &&
+          !copying_.has_value()) {
         mail = mailbox_.Take(UntilNextTimer(), options_.group_items_max, options_.group_bytes_max);
       }
     }
@@ -387,7 +389,7 @@ ShardEngine::ServeEnd ShardEngine::Serve() {
       Release(group);
       return ServeEnd::kLost;
     }
-    if (last && own_.empty()) {
+    if (last && own_.empty() && refills_.empty()) {
       Release(group);
       return ServeEnd::kStopped;
     }
@@ -489,7 +491,8 @@ bool ShardEngine::Commit(Group& group, Group& previous) {
     NoteCommitted(group.batch);
     segments_.back().bytes += group.bytes;
   }
-  if (!ResolveContents(group) || !CarryOutAll(group)) {
+  // What a group asked for is read while the next one commits.
+  if (!FinishRefill() || !ResolveContents(group) || !CarryOutAll(group)) {
     // The group is durable, but its replies are lost with the state.
     if (!group.batch.empty()) lost_by_ = store::CommitOutcome::kInDoubt;
     return false;
@@ -597,27 +600,43 @@ bool ShardEngine::CarryOutAll(Group& group) {
   for (core::Effect& effect : std::exchange(group.effects, {})) {
     if (auto* transfer = std::get_if<core::Transfer>(&effect)) {
       transfers.push_back(std::move(*transfer));
-    } else if (!Refill(std::get<core::NeedRefill>(effect))) {
-      return false;
+    } else {
+      refills_.push_back({std::get<core::NeedRefill>(effect), core::MessageSeq(0)});
+      if (refills_.size() == 1) BeginRefill();
     }
   }
   return StartTransfers(transfers);
 }
 
-bool ShardEngine::Refill(const core::NeedRefill& need) {
-  absl::StatusOr<std::vector<store::StoredMessage>> read = log_->ReadRange(
-      need.partition, need.from, options_.refill_messages, options_.refill_bytes);
+void ShardEngine::BeginRefill() {
+  PendingRefill& first = refills_.front();
+  first.appended_to = core::MessageSeq(state_->next_log_no().value());
+  log_->BeginReadRange(first.need.partition, first.need.from, options_.refill_messages, options_.refill_bytes);
+}
+
+bool ShardEngine::FinishRefill() {
+  if (refills_.empty()) return true;
+  absl::StatusOr<std::vector<store::StoredMessage>> read = log_->FinishReadRange();
   if (!read.ok()) return false;
-  core::Refill refill{.partition = need.partition, .from = need.from};
-  // Nothing found: everything that was ever appended has been seen.
-  refill.scanned_to = read->empty() ? core::MessageSeq(state_->next_log_no().value())
-                                    : read->back().meta.seq.Next();
+  const PendingRefill finished = refills_.front();
+  refills_.pop_front();
+  core::Refill refill{.partition = finished.need.partition, .from = finished.need.from};
+  // Nothing found: everything that had been appended when the read began has been seen.
+  refill.scanned_to = read->empty() ? finished.appended_to : read->back().meta.seq.Next();
   refill.messages.reserve(read->size());
   for (store::StoredMessage& message : *read) {
     cache_.Put(message.meta.seq, std::move(message.content));
     refill.messages.push_back(message.meta);
   }
   own_.emplace_back(RequestId(), std::move(refill));
+  if (!refills_.empty()) BeginRefill();
+  return true;
+}
+
+bool ShardEngine::FinishRefills() {
+  while (!refills_.empty()) {
+    if (!FinishRefill()) return false;
+  }
   return true;
 }
 
@@ -681,7 +700,7 @@ bool ShardEngine::MaintainSegments(Group& group) {
     NoteSegments();
   }
   while (segments_.size() > 1 && state_->LiveInSegment(segments_.front().segment) == 0) {
-    if (!log_->DropSegment(segments_.front().segment).ok()) return false;
+    if (!FinishRefills() || !log_->DropSegment(segments_.front().segment).ok()) return false;
     segments_.pop_front();
     NoteSegments();
   }
@@ -737,7 +756,7 @@ bool ShardEngine::CopySlice(Group& group) {
   copying_.reset();
   segments_.pop_front();
   NoteSegments();
-  return log_->DropSegment(segment).ok();
+  return FinishRefills() && log_->DropSegment(segment).ok();
 }
 
 void ShardEngine::Lose() {
@@ -774,6 +793,7 @@ void ShardEngine::LetGo(const absl::Status& why) {
   state_.reset();
   cache_.Clear();
   own_.clear();
+  refills_.clear();
   segments_.clear();
   NoteSegments();
   log_.reset();

@@ -58,7 +58,7 @@ struct ShardOptions {
   size_t group_bytes_max = 8 << 20;
   size_t content_cache_bytes = 32 << 20;
   // A refill reads so much at once.
-  size_t refill_messages = 1'024;
+  size_t refill_messages = 2'048;
   size_t refill_bytes = 4 << 20;
   // A segment that has grown to this gets a successor.
   int64_t segment_rows_max = 200'000;
@@ -213,7 +213,12 @@ class ShardEngine {
   bool ReadContents(absl::Span<const store::ShardLog::MessageKey> keys,
                     absl::flat_hash_map<core::MessageSeq, core::ContentPtr>& found,
                     size_t bytes_max = std::numeric_limits<size_t>::max());
-  bool Refill(const core::NeedRefill& need);
+  // Begins to read for the first of refills_.
+  void BeginRefill();
+  // Waits for that read, if there is one, has its messages decided next, and begins to read for the next.
+  bool FinishRefill();
+  // REQUIRED before a segment is dropped, since a read may look at it.
+  bool FinishRefills();
   bool StartTransfers(absl::Span<const core::Transfer> transfers);
   void Release(Group& group);
   // Releases the leases of a receive that nobody took.
@@ -269,6 +274,11 @@ class ShardEngine {
   absl::flat_hash_map<core::RequestId, Mail> parked_;
   std::vector<Mail> fenced_;  // of the group whose commit another owner fenced
   std::deque<std::pair<core::RequestId, core::Command>> own_;  // decided before the next mail
+  struct PendingRefill {
+    core::NeedRefill need;
+    core::MessageSeq appended_to;  // all below were committed when the read began
+  };
+  std::deque<PendingRefill> refills_;  // the first is being read
   struct LiveSegment {
     core::SegmentNo segment;
     int64_t rows = 0;

@@ -264,6 +264,13 @@ class ShardLog {
                                                                core::MessageSeq from,
                                                                size_t max_messages,
                                                                size_t max_bytes) = 0;
+  // The same while other calls go on, appends above all. It may end sooner, but with a message if there is one; and shows what was
+  // committed before it began, perhaps also what was since. Open forgets it.
+  // REQUIRES: none is outstanding; no segment is dropped meanwhile.
+  virtual void BeginReadRange(core::PartitionId partition, core::MessageSeq from, size_t max_messages,
+                              size_t max_bytes) = 0;
+  // Waits for its end.
+  virtual absl::StatusOr<std::vector<StoredMessage>> FinishReadRange() = 0;
   struct MessageKey {
     core::PartitionId partition;
     core::MessageSeq seq;

@@ -283,6 +283,25 @@ TYPED_TEST(StoreConformance, RangeGoesOverSegments) {
   EXPECT_THAT(this->Range(1, 4), ElementsAre(11, 13, 21, 23, 31, 33));
 }
 
+TYPED_TEST(StoreConformance, BegunReadShowsWhatWasCommittedBeforeItWhileAppendsGoOn) {
+  this->Reopen();
+  ASSERT_EQ(this->Append({Message(1, 1), Message(2, 1)}), CommitOutcome::kCommitted);
+  this->log_->BeginReadRange(core::PartitionId(1), core::MessageSeq(2), 10, 1000);
+  ASSERT_EQ(this->Append({Message(3, 2)}), CommitOutcome::kCommitted);
+  this->StartSegment(4);
+  ASSERT_EQ(this->Append({Message(4, 2)}), CommitOutcome::kCommitted);
+  EXPECT_THAT(SeqsOf(this->log_->FinishReadRange().value()), ElementsAre(2));
+  EXPECT_THAT(this->BegunRange(2, 0, 1), ElementsAre(3));
+}
+
+TYPED_TEST(StoreConformance, OpenForgetsABegunRead) {
+  this->Reopen();
+  ASSERT_EQ(this->Append({Message(1, 1)}), CommitOutcome::kCommitted);
+  this->log_->BeginReadRange(core::PartitionId(1), core::MessageSeq(0), 10, 1000);
+  this->Reopen();
+  EXPECT_THAT(this->BegunRange(1, 0), ElementsAre(1));
+}
+
 TYPED_TEST(StoreConformance, CopiedForwardMessageIsReadOnceAndInItsPlace) {
   this->Reopen();
   const core::SegmentNo first = this->active_;

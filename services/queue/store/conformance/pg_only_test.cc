@@ -8,6 +8,7 @@ namespace weir::queue::store {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::SizeIs;
 
 class PgStore : public StoreConformance<PgBackend> {
  protected:
@@ -128,6 +129,58 @@ TEST_F(PgStore, AppendThatWaitsIsEndedByPostgresBeforeTheLeaseIsOver) {
   const absl::Time start = absl::Now();
   EXPECT_EQ(Append({Message(1, 1)}), CommitOutcome::kRejected);
   EXPECT_LT(absl::Now() - start, absl::Seconds(1));
+}
+
+// A read that sorted a whole segment would cost a backlog's consumers more than everything else.
+TEST_F(PgStore, ReadOfARangeFetchesNoMoreRowsThanItNeeds) {
+  Reopen();
+  int64_t seq = 0;
+  for (int i = 0; i < 3; ++i) {
+    std::vector<core::AppendMessage> messages;
+    for (int j = 0; j < 1000; ++j) messages.push_back(Message(++seq, 1));
+    ASSERT_EQ(Append(std::move(messages)), CommitOutcome::kCommitted);
+    if (i < 2) StartSegment(seq + 1);
+  }
+  // Rows of the first segments in the last one, so that windows have several.
+  core::AppendMessage copy = Message(++seq, 1);
+  copy.meta.seq = core::MessageSeq(1);
+  ASSERT_EQ(AppendCopied({copy}, {core::SegmentNo(1), core::PartitionId(1), core::MessageSeq(1)}),
+            CommitOutcome::kCommitted);
+  const auto fetched = [&] {
+    return Count("SELECT sum(idx_tup_fetch) FROM pg_stat_user_tables WHERE relname LIKE 'messages_%'");
+  };
+  // Sessions tell what they did by their end at the latest.
+  ReopenInNewProcess();
+  const int before = fetched();
+  constexpr int kReads = 20;
+  constexpr int kRows = 2 * kReads * 10;  // in one and in two steps
+  for (int i = 0; i < kReads; ++i) {
+    EXPECT_THAT(Range(1, 100 * i, 10), SizeIs(10));
+  }
+  log_.reset();
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  // More than one of the two sessions could have read.
+  while (fetched() - before < kRows * 3 / 4 && absl::Now() < give_up) absl::SleepFor(absl::Milliseconds(20));
+  EXPECT_GE(fetched() - before, kRows * 3 / 4);
+  EXPECT_LE(fetched() - before, kRows * 2);
+}
+
+TEST_F(PgStore, LostReaderIsReplaced) {
+  Reopen();
+  ASSERT_EQ(Append({Message(1, 1), Message(2, 1)}), CommitOutcome::kCommitted);
+  EXPECT_THAT(BegunRange(1, 0, 1), ElementsAre(1));
+  for (const bool under_way : {false, true}) {
+    if (under_way) log_->BeginReadRange(core::PartitionId(1), core::MessageSeq(0), 1, 1000);
+    // The newest of the log's sessions is the reader.
+    EXPECT_EQ(Count("SELECT count(pg_terminate_backend(pid, 5000)) FROM (SELECT pid FROM pg_stat_activity WHERE"
+                    " application_name = 'weir-queue-log' AND datname = current_database()"
+                    " ORDER BY backend_start DESC LIMIT 1) newest"),
+              1);
+    if (!under_way) log_->BeginReadRange(core::PartitionId(1), core::MessageSeq(0), 1, 1000);
+    EXPECT_THAT(SeqsOf(log_->FinishReadRange().value()), ElementsAre(1));
+    EXPECT_THAT(BegunRange(1, 2), ElementsAre(2));
+    EXPECT_EQ(Append({Message(10 + under_way, 2)}), CommitOutcome::kCommitted) << "the log is still open";
+  }
 }
 
 TEST_F(PgStore, ReplicasThatStartTogetherMakeTheShardsOnce) {

@@ -175,9 +175,19 @@ class StoreConformance : public testing::Test {
 
   std::vector<int64_t> Range(int64_t partition, int64_t from, size_t max_messages = 1000,
                              size_t max_bytes = 1 << 20) {
-    return SeqsOf(log_->ReadRange(core::PartitionId(partition), core::MessageSeq(from), max_messages,
-                                  max_bytes)
-                      .value());
+    std::vector<int64_t> seqs = SeqsOf(log_->ReadRange(core::PartitionId(partition), core::MessageSeq(from), max_messages,
+                                                       max_bytes)
+                                           .value());
+    const std::vector<int64_t> begun = BegunRange(partition, from, max_messages, max_bytes);
+    EXPECT_EQ(begun.empty(), seqs.empty());
+    EXPECT_TRUE(begun.size() <= seqs.size() && std::equal(begun.begin(), begun.end(), seqs.begin()))
+        << "a read in two steps gave something else: " << testing::PrintToString(begun);
+    return seqs;
+  }
+  std::vector<int64_t> BegunRange(int64_t partition, int64_t from, size_t max_messages = 1000,
+                                  size_t max_bytes = 1 << 20) {
+    log_->BeginReadRange(core::PartitionId(partition), core::MessageSeq(from), max_messages, max_bytes);
+    return SeqsOf(log_->FinishReadRange().value());
   }
   std::vector<StoredMessage> Read(std::vector<std::pair<int64_t, int64_t>> keys) {
     std::vector<ShardLog::MessageKey> wanted;

@@ -84,6 +84,16 @@ class FaultyShardLog final : public ShardLog {
     return Read([&] { return inner_->ReadRange(partition, from, max_messages, max_bytes); });
   }
 
+  void BeginReadRange(core::PartitionId partition, core::MessageSeq from, size_t max_messages,
+                      size_t max_bytes) override {
+    inner_->BeginReadRange(partition, from, max_messages, max_bytes);
+  }
+
+  absl::StatusOr<std::vector<StoredMessage>> FinishReadRange() override {
+    auto read = inner_->FinishReadRange();
+    return Read([&] { return std::move(read); });
+  }
+
   absl::StatusOr<std::vector<StoredMessage>> ReadMessages(
       absl::Span<const MessageKey> keys) override {
     return Read([&] { return inner_->ReadMessages(keys); });

@@ -31,6 +31,7 @@ class MemoryShardLog final : public ShardLog {
     MutexLock lock(&db_->mu);
     open_ = false;
     WEIR_CHECK(!outcome_.has_value(), "Open while an append is outstanding");
+    read_.reset();
     if (!db_->HasShard(shard_no_)) return NoSuchShardError(shard_no_);
     epoch_ = epoch;
     MemoryShard& shard = Shard();
@@ -117,6 +118,18 @@ class MemoryShardLog final : public ShardLog {
           return row.partition == partition && row.meta.seq >= from;
         },
         max_messages, max_bytes);
+  }
+
+  // The read happens here, so that it shows nothing that comes later. A real store may read at any moment in between.
+  void BeginReadRange(core::PartitionId partition, core::MessageSeq from, size_t max_messages,
+                      size_t max_bytes) override {
+    WEIR_CHECK(!read_.has_value(), "a read is outstanding");
+    read_ = ReadRange(partition, from, max_messages, max_bytes);
+  }
+
+  absl::StatusOr<std::vector<StoredMessage>> FinishReadRange() override {
+    WEIR_CHECK(read_.has_value(), "no read is outstanding");
+    return *std::exchange(read_, std::nullopt);
   }
 
   absl::StatusOr<std::vector<StoredMessage>> ReadMessages(
@@ -256,6 +269,7 @@ class MemoryShardLog final : public ShardLog {
   core::LogNo next_log_no_;
   bool open_ = false;
   std::optional<CommitOutcome> outcome_;  // of the append that is outstanding
+  std::optional<absl::StatusOr<std::vector<StoredMessage>>> read_;  // the one that is outstanding
 };
 
 }  // namespace

@@ -63,9 +63,14 @@ PgField PgRows::At(int row, int column) const {
 
 std::vector<PgField> PgRows::Row(int row) const {
   std::vector<PgField> fields;
+  Row(row, fields);
+  return fields;
+}
+
+void PgRows::Row(int row, std::vector<PgField>& fields) const {
+  fields.clear();
   fields.reserve(static_cast<size_t>(columns()));
   for (int column = 0; column < columns(); ++column) fields.push_back(At(row, column));
-  return fields;
 }
 
 absl::StatusOr<std::unique_ptr<JournalSession>> JournalSession::Connect(const std::string& conninfo,
@@ -106,12 +111,18 @@ absl::Status JournalSession::Prepare(const std::string& name, const std::string&
 
 absl::StatusOr<PgRows> JournalSession::QueryPrepared(const std::string& name,
                                                      absl::Span<const std::string> params) {
+  SendPrepared(name, params);
+  return Await();
+}
+
+void JournalSession::SendPrepared(const std::string& name, absl::Span<const std::string> params) {
   const ParamArrays arrays = ArraysOf(params);
-  if (broken_ || PQsendQueryPrepared(connection_, name.c_str(), arrays.size(),
-                                     arrays.values.data(), arrays.lengths.data(),
-                                     arrays.formats.data(), kBinary) == 0) {
-    return Broken("sending");
-  }
+  send_failed_ = broken_ || PQsendQueryPrepared(connection_, name.c_str(), arrays.size(), arrays.values.data(),
+                                                arrays.lengths.data(), arrays.formats.data(), kBinary) == 0;
+}
+
+absl::StatusOr<PgRows> JournalSession::Await() {
+  if (std::exchange(send_failed_, false)) return Broken("sending");
   return Collect();
 }
 

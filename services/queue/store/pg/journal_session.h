@@ -28,8 +28,9 @@ class PgRows {
   int size() const { return result_ == nullptr ? 0 : PQntuples(result_.get()); }
   int columns() const { return PQnfields(result_.get()); }
   PgField At(int row, int column) const;
-  // All of a row.
+  // All of a row. The second form takes a vector that was used before.
   std::vector<PgField> Row(int row) const;
+  void Row(int row, std::vector<PgField>& fields) const;
 
  private:
   struct Clear {
@@ -54,6 +55,9 @@ class JournalSession {
   absl::Status Prepare(const std::string& name, const std::string& sql);
   absl::StatusOr<PgRows> QueryPrepared(const std::string& name,
                                        absl::Span<const std::string> params);
+  // The same in two steps: sends it and returns at once; then waits for its rows. An error of sending shows in Await.
+  void SendPrepared(const std::string& name, absl::Span<const std::string> params);
+  absl::StatusOr<PgRows> Await();
   // A binary COPY … TO STDOUT: `visit` sees each chunk of the stream. An error of its own breaks the session: the rest of the
   // stream may be long.
   absl::Status CopyOut(const std::string& sql,
@@ -97,6 +101,7 @@ class JournalSession {
   PGconn* const connection_;
   const absl::Duration timeout_;
   bool broken_ = false;
+  bool send_failed_ = false;  // of SendPrepared
   std::string last_sqlstate_;
 };
 

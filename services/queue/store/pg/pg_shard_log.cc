@@ -65,6 +65,9 @@ class PgShardLog final : public ShardLog {
   absl::StatusOr<std::vector<StoredMessage>> ReadRange(core::PartitionId partition,
                                                        core::MessageSeq from, size_t max_messages,
                                                        size_t max_bytes) override;
+  void BeginReadRange(core::PartitionId partition, core::MessageSeq from, size_t max_messages,
+                      size_t max_bytes) override;
+  absl::StatusOr<std::vector<StoredMessage>> FinishReadRange() override;
   absl::StatusOr<std::vector<StoredMessage>> ReadMessages(absl::Span<const MessageKey> keys) override;
   absl::StatusOr<std::vector<StoredMessage>> ReadSegment(core::SegmentNo segment, size_t max_messages,
                                                          size_t max_bytes) override;
@@ -74,7 +77,20 @@ class PgShardLog final : public ShardLog {
  private:
   using RowVisitor = absl::FunctionRef<absl::Status(absl::Span<const PgField>)>;
 
+  struct Range {
+    core::PartitionId partition;
+    core::MessageSeq from;
+    size_t max_messages = 0;
+    size_t max_bytes = 0;
+  };
+  struct BegunRead {
+    Range range;
+    SegmentCatalogue::Window window;
+    bool sent = false;  // to reader_
+  };
+
   absl::StatusOr<Opened> OpenSession();
+  absl::StatusOr<std::unique_ptr<JournalSession>> Connect() const;
   absl::Status ReadEpoch();
   absl::Status LoadCatalogue();
   // Counts the rows of the active segment; answers the log number above all.
@@ -101,9 +117,11 @@ class PgShardLog final : public ShardLog {
   // A condition that leaves out the segment's superseded rows; `and_where` comes before it. Empty: there are none.
   std::string NotSuperseded(core::SegmentNo segment, absl::string_view and_where,
                             absl::string_view alias = "") const;
-  absl::StatusOr<WindowRead> ReadWindow(const SegmentCatalogue::Window& window,
-                                        core::PartitionId partition, core::MessageSeq from,
-                                        size_t max_messages, size_t max_bytes);
+  std::string WindowSql(const SegmentCatalogue::Window& window) const;
+  static std::vector<std::string> WindowParams(const SegmentCatalogue::Window& window, const Range& range);
+  static absl::StatusOr<WindowRead> DecodeWindow(const PgRows& rows, size_t max_messages);
+  // Sends the begun read's first window to the reader.
+  absl::Status SendRead(const BegunRead& read);
 
   // A failure that leaves the connection in doubt ends this opening.
   absl::Status Fail(absl::Status status);
@@ -117,6 +135,10 @@ class PgShardLog final : public ShardLog {
   const core::ShardId shard_;
   core::Epoch epoch_;
   std::unique_ptr<JournalSession> session_;  // null: not open
+  // Reads ranges while the session appends. Null: not needed yet, or lost; then the session reads them.
+  std::unique_ptr<JournalSession> reader_;
+  std::string reader_sql_;  // what it has prepared
+  std::optional<BegunRead> begun_;
   SegmentCatalogue catalogue_;
   PgOid messages_type_ = 0;
   PgOid events_type_ = 0;
@@ -135,15 +157,13 @@ absl::StatusOr<ShardLog::Opened> PgShardLog::Open(core::Epoch epoch) {
   WEIR_CHECK(outstanding_ == nullptr, "Open while an append is outstanding");
   epoch_ = epoch;
   session_.reset();
+  reader_.reset();
+  begun_.reset();
   return Fail(OpenSession());
 }
 
 absl::StatusOr<ShardLog::Opened> PgShardLog::OpenSession() {
-  WEIR_ASSIGN_OR_RETURN(session_,
-                        JournalSession::Connect(options_->conninfo, options_->answer_timeout));
-  WEIR_RETURN_IF_ERROR(session_->Execute(absl::StrCat(
-      kSessionSettings, " SET statement_timeout = ", Millis(options_->statement_timeout),
-      "; SET idle_in_transaction_session_timeout = ", Millis(options_->statement_timeout))));
+  WEIR_ASSIGN_OR_RETURN(session_, Connect());
   WEIR_RETURN_IF_ERROR(ReadEpoch());
   WEIR_RETURN_IF_ERROR(LoadCatalogue());
   if (catalogue_.empty()) {
@@ -166,6 +186,15 @@ absl::StatusOr<ShardLog::Opened> PgShardLog::OpenSession() {
         {.segment = entry.segment, .first_log_no = entry.first_log_no, .rows = entry.rows});
   }
   return opened;
+}
+
+absl::StatusOr<std::unique_ptr<JournalSession>> PgShardLog::Connect() const {
+  WEIR_ASSIGN_OR_RETURN(std::unique_ptr<JournalSession> session,
+                        JournalSession::Connect(options_->conninfo, options_->answer_timeout));
+  WEIR_RETURN_IF_ERROR(session->Execute(absl::StrCat(
+      kSessionSettings, " SET statement_timeout = ", Millis(options_->statement_timeout),
+      "; SET idle_in_transaction_session_timeout = ", Millis(options_->statement_timeout))));
+  return session;
 }
 
 absl::Status PgShardLog::CheckEpoch() {
@@ -396,9 +425,10 @@ absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadRange(core::Partition
   size_t bytes = 0;
   while (messages.size() < max_messages && bytes < max_bytes) {
     const SegmentCatalogue::Window window = catalogue_.WindowFrom(from);
-    WEIR_ASSIGN_OR_RETURN(WindowRead read,
-                          Fail(ReadWindow(window, partition, from, max_messages - messages.size(),
-                                          max_bytes - bytes)));
+    const Range rest = {partition, from, max_messages - messages.size(), max_bytes - bytes};
+    WEIR_ASSIGN_OR_RETURN(const PgRows rows,
+                          Fail(session_->Query(WindowSql(window), WindowParams(window, rest))));
+    WEIR_ASSIGN_OR_RETURN(WindowRead read, Fail(DecodeWindow(rows, rest.max_messages)));
     for (StoredMessage& message : read.messages) {
       bytes += message.content->body.size();
       // The first of a further window may be too large.
@@ -411,45 +441,98 @@ absl::StatusOr<std::vector<StoredMessage>> PgShardLog::ReadRange(core::Partition
   return messages;
 }
 
-absl::StatusOr<PgShardLog::WindowRead> PgShardLog::ReadWindow(
-    const SegmentCatalogue::Window& window, core::PartitionId partition, core::MessageSeq from,
-    size_t max_messages, size_t max_bytes) {
+void PgShardLog::BeginReadRange(core::PartitionId partition, core::MessageSeq from, size_t max_messages,
+                                size_t max_bytes) {
+  WEIR_CHECK(!begun_.has_value(), "a read is outstanding");
+  begun_ = BegunRead{.range = {partition, from, max_messages, max_bytes}, .window = catalogue_.WindowFrom(from)};
+  if (session_ == nullptr) return;
+  const absl::Status sent = SendRead(*begun_);
+  begun_->sent = sent.ok();
+  if (sent.ok()) return;
+  reader_.reset();
+  observe::Log(observe::Level::kWarning, "no connection of its own for reads of the backlog; appends wait for them",
+               {{"shard", absl::StrCat(shard_.value())}, {"error", sent.ToString()}});
+}
+
+absl::Status PgShardLog::SendRead(const BegunRead& read) {
+  if (reader_ == nullptr) {
+    WEIR_ASSIGN_OR_RETURN(reader_, Connect());
+    reader_sql_.clear();
+  }
+  // A window lasts for many reads.
+  std::string sql = WindowSql(read.window);
+  if (sql != reader_sql_) {
+    WEIR_RETURN_IF_ERROR(reader_->Execute("DEALLOCATE ALL"));
+    WEIR_RETURN_IF_ERROR(reader_->Prepare("window", sql));
+    reader_sql_ = std::move(sql);
+  }
+  reader_->SendPrepared("window", WindowParams(read.window, read.range));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredMessage>> PgShardLog::FinishReadRange() {
+  WEIR_CHECK(begun_.has_value(), "no read is outstanding");
+  if (session_ == nullptr) return LogNotOpenError(shard_);
+  const BegunRead begun = *std::exchange(begun_, std::nullopt);
+  Range rest = begun.range;
+  if (begun.sent) {
+    const absl::StatusOr<PgRows> rows = reader_->Await();
+    if (rows.ok()) {
+      WEIR_ASSIGN_OR_RETURN(WindowRead read, Fail(DecodeWindow(*rows, rest.max_messages)));
+      if (!read.messages.empty() || !begun.window.below.has_value()) return std::move(read.messages);
+      rest.from = *begun.window.below;
+    } else {
+      reader_.reset();
+    }
+  }
+  return ReadRange(rest.partition, rest.from, rest.max_messages, rest.max_bytes);
+}
+
+std::string PgShardLog::WindowSql(const SegmentCatalogue::Window& window) const {
   std::vector<std::string> parts;
   for (const core::SegmentNo segment : window.segments) {
     parts.push_back(absl::Substitute(
-        "SELECT $0, $1::bigint AS segment FROM $2 WHERE partition_id = $$1::bigint"
-        " AND seq >= $$2::bigint AND seq < $$3::bigint$3",
+        "(SELECT $0, $1::bigint AS segment FROM $2 WHERE partition_id = $$1::bigint"
+        " AND seq >= $$2::bigint AND seq < $$3::bigint$3 ORDER BY seq)",
         kMessageColumns, segment.value(), MessagesTable(shard_, segment),
         NotSuperseded(segment, " AND ")));
   }
-  // The size of a body is known without reading it, so what is over the limit is never fetched.
-  const std::string sql = absl::Substitute(
-      "SELECT $0, segment, total FROM (SELECT r.*, row_number() OVER w AS nth,"
-      " sum(octet_length(body)) OVER w AS bytes, count(*) OVER () AS total FROM ($1 ORDER BY seq LIMIT $$4::bigint) r"
+  // Segments that are in order by themselves, inside a query that orders them, are merged as far as the limit goes; a UNION that
+  // carries the ORDER BY itself would read and sort all that they have. The size of a body is known without reading it, so what is
+  // over the limit is never fetched. All windows run along seq, so that rows pass through them and are not put aside.
+  return absl::Substitute(
+      "SELECT $0, segment, follows FROM (SELECT r.*, row_number() OVER w AS nth,"
+      " sum(octet_length(body)) OVER w AS bytes, lead(seq) OVER w AS follows"
+      " FROM (SELECT * FROM ($1) u ORDER BY seq LIMIT $$4::bigint) r"
       " WINDOW w AS (ORDER BY seq ROWS UNBOUNDED PRECEDING)) s"
       " WHERE bytes <= $$5::bigint OR nth = 1",
       kMessageColumns, absl::StrJoin(parts, " UNION ALL "));
+}
+
+std::vector<std::string> PgShardLog::WindowParams(const SegmentCatalogue::Window& window, const Range& range) {
   const auto capped = [](size_t value) {
     return EncodeInt64(static_cast<int64_t>(std::min<size_t>(value, INT64_MAX)));
   };
-  WEIR_ASSIGN_OR_RETURN(
-      const PgRows rows,
-      session_->Query(sql, {EncodeInt64(partition.value()), EncodeInt64(from.value()),
-                            EncodeInt64(window.below.value_or(core::MessageSeq(INT64_MAX)).value()),
-                            capped(max_messages), capped(max_bytes)}));
+  return {EncodeInt64(range.partition.value()), EncodeInt64(range.from.value()),
+          EncodeInt64(window.below.value_or(core::MessageSeq(INT64_MAX)).value()), capped(range.max_messages),
+          capped(range.max_bytes)};
+}
+
+absl::StatusOr<PgShardLog::WindowRead> PgShardLog::DecodeWindow(const PgRows& rows, size_t max_messages) {
   WindowRead read;
   read.messages.reserve(static_cast<size_t>(rows.size()));
-  int64_t total = 0;  // within max_messages, but however many bytes
+  bool cut_by_size = false;
+  std::vector<PgField> row;
   for (int i = 0; i < rows.size(); ++i) {
-    const std::vector<PgField> row = rows.Row(i);
+    rows.Row(i, row);
     WEIR_ASSIGN_OR_RETURN(const int64_t segment, DecodeInt64(row[kMessageColumnCount]));
-    WEIR_ASSIGN_OR_RETURN(total, DecodeInt64(row[kMessageColumnCount + 1]));
+    cut_by_size = !row[kMessageColumnCount + 1].is_null();  // the last one tells: something follows that was not fetched
     WEIR_ASSIGN_OR_RETURN(StoredMessage message,
                           DecodeMessage(absl::MakeConstSpan(row).first(kMessageColumnCount),
                                         core::SegmentNo(static_cast<int32_t>(segment))));
     read.messages.push_back(std::move(message));
   }
-  read.whole = rows.size() == total && static_cast<size_t>(total) < max_messages;
+  read.whole = !cut_by_size && static_cast<size_t>(rows.size()) < max_messages;
   KeepNewest(read.messages);
   return read;
 }
