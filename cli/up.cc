@@ -28,6 +28,8 @@ namespace fs = std::filesystem;
 
 constexpr absl::Duration kRestartTimeout = absl::Minutes(1);
 constexpr absl::Duration kRestartPause = absl::Milliseconds(200);
+// Between looks for a signal, while the queues of the file are awaited.
+constexpr absl::Duration kQueuesLook = absl::Milliseconds(200);
 
 struct UpOptions {
   std::string data_dir = ".weir";
@@ -42,6 +44,7 @@ struct UpOptions {
   bool sqs_sixty_second_rules = false;
   bool sqs_relaxed = false;
   bool sqs_auto_create = false;
+  std::string queues_file;
   std::string log_file;
   std::string log_level = "info";
   std::string ready_file;
@@ -126,16 +129,24 @@ absl::Status Suite::StartRunner() {
   return absl::OkStatus();
 }
 
+gateway::Config GatewayConfig(const UpOptions& options) {
+  const std::string keys = options.data_dir + "/access-keys.json";
+  return {.listen = Address(options.gateway_port),
+          .auth = options.auth,
+          .access_keys = options.auth == "off" ? "" : keys,
+          .relaxed = options.sqs_relaxed,
+          .auto_create_queues = options.sqs_auto_create,
+          .queues_file = options.queues_file};
+}
+
 absl::Status Suite::StartGateway() {
-  const std::string keys = options_.data_dir + "/access-keys.json";
-  WEIR_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start({.listen = Address(options_.gateway_port),
-                                                                 .queue_endpoint = queue_->address(),
-                                                                 .auth = options_.auth,
-                                                                 .access_keys = options_.auth == "off" ? "" : keys,
-                                                                 .relaxed = options_.sqs_relaxed,
-                                                                 .auto_create_queues = options_.sqs_auto_create},
-                                                                metrics_));
-  return absl::OkStatus();
+  gateway::Config config = GatewayConfig(options_);
+  config.queue_endpoint = queue_->address();
+  WEIR_ASSIGN_OR_RETURN(gateway_, gateway::GatewayServer::Start(config, metrics_));
+  const SlowStep step(terminal_, absl::StrCat("Creating the queues of ", options_.queues_file, " …"));
+  absl::Status queues = gateway_->AwaitQueues(kQueuesLook);
+  while (absl::IsDeadlineExceeded(queues) && !signals_.Requested()) queues = gateway_->AwaitQueues(kQueuesLook);
+  return absl::IsDeadlineExceeded(queues) ? absl::OkStatus() : queues;
 }
 
 absl::Status Suite::StartMetrics() {
@@ -231,6 +242,8 @@ absl::StatusOr<ExitCode> RunUp(UpOptions options) {
   WEIR_ASSIGN_OR_RETURN(const std::unique_ptr<DataDir> data_dir, DataDir::Lock(options.data_dir));
   options.data_dir = data_dir->path();
   WEIR_RETURN_IF_ERROR(CheckPorts(options));
+  // The gateway would say it, but only when all the rest has started.
+  WEIR_RETURN_IF_ERROR(gateway::CheckQueuesFile(GatewayConfig(options)));
   if (options.log_file.empty()) options.log_file = options.data_dir + "/weir.log";
   Terminal terminal;
   WEIR_RETURN_IF_ERROR(terminal.SendLogTo(options.log_file));
@@ -284,6 +297,9 @@ void AddUpCommand(CLI::App& app, Session& session) {
   up->add_flag("--sqs-auto-create", options->sqs_auto_create,
                "Over the AWS wire protocols: create a queue that does not exist by its first use, with the defaults")
       ->envname("WEIR_SQS_AUTO_CREATE");
+  up->add_option("--queues", options->queues_file,
+                 "File of queues that are created, and changed to what it says, before all is ready (see the README)")
+      ->type_name("FILE")->envname("WEIR_GATEWAY_QUEUES");
   up->add_option("--max-workers", options->max_workers, "Processes of all functions together")
       ->type_name("N")->check(CLI::Range(1, 10'000))->envname("WEIR_MAX_WORKERS")->capture_default_str();
   up->add_option("--log-file", options->log_file, "JSON log; -: stderr  (default: weir.log in the data folder)")

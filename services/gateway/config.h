@@ -26,6 +26,8 @@ struct Config {
   bool relaxed = false;
   // A queue that does not exist is created when a message is sent to it, or received from it, or when it is asked for.
   bool auto_create_queues = false;
+  // File of queues that are created, and changed, before anything is served (sqs/queues_file.h); empty: none.
+  std::string queues_file;
   int threads = 2;
   int connections_max = 20'000;
   // How long Stop waits for requests that are being answered.

@@ -1,7 +1,11 @@
 // weir-gateway: AWS's wire protocols in front of the gRPC services, as a process of its own, for a container.
+#include <signal.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include "libs/observe/log.h"
 #include "libs/observe/metrics.h"
@@ -23,10 +27,17 @@ int Serve(const weir::gateway::Config& config, const std::string& metrics_listen
   const auto endpoint = metrics.Listen(metrics_listen);
   if (!endpoint.ok()) return Fail(endpoint.status());
   weir::observe::Log(weir::observe::Level::kInfo, "metrics served", {{"endpoint", *endpoint}});
+  absl::Status queues;
+  std::thread watch([&queues, &gateway = **server] {
+    queues = gateway.AwaitQueues(absl::InfiniteDuration());
+    // To a process that can never serve its queues an end is better, and seen by whoever started it.
+    if (!queues.ok()) kill(getpid(), SIGTERM);
+  });
   weir::runtime::WaitForTerminationSignal();
   metrics.StopListening();
   (*server)->Stop();
-  return 0;
+  watch.join();
+  return queues.ok() ? 0 : Fail(queues);
 }
 
 }  // namespace
@@ -63,6 +74,9 @@ int main(int argc, char** argv) {
   app.add_flag("--auto-create-queues", config.auto_create_queues,
                "Create a queue that does not exist by its first use, with the defaults")
       ->envname("WEIR_GATEWAY_AUTO_CREATE_QUEUES");
+  app.add_option("--queues", config.queues_file,
+                 "File of queues that are created, and changed to what it says, before anything is served; see the gateway's README")
+      ->envname("WEIR_GATEWAY_QUEUES");
   app.add_option("--threads", config.threads, "Threads that serve HTTP")
       ->envname("WEIR_GATEWAY_THREADS")->capture_default_str();
   app.add_option("--connections-max", config.connections_max, "Connections at once; those beyond are closed")

@@ -11,8 +11,11 @@
 #include "libs/observe/log.h"
 #include "services/gateway/auth/access_key_file.h"
 #include "services/gateway/auth/sigv4.h"
+#include "services/gateway/auth/whole_file.h"
 #include "services/gateway/front/front_door.h"
 #include "services/gateway/http/server.h"
+#include "services/gateway/sqs/queue_declarer.h"
+#include "services/gateway/sqs/queues_file.h"
 #include "services/gateway/sqs/sqs_service.h"
 
 namespace weir::gateway {
@@ -37,6 +40,13 @@ class ConnectionsCollectable final : public prometheus::Collectable {
   const http::Server& server_;
 };
 
+absl::StatusOr<std::vector<sqs::DeclaredQueue>> ReadQueuesFile(const Config& config) {
+  WEIR_ASSIGN_OR_RETURN(const std::string text, auth::ReadFile(config.queues_file));
+  return sqs::ParseQueuesFile(text, {.path = config.queues_file,
+                                     .default_account = config.default_account,
+                                     .default_region = config.default_region});
+}
+
 class Server final : public GatewayServer {
  public:
   // `keys`: null where nothing is verified.
@@ -50,11 +60,13 @@ class Server final : public GatewayServer {
         front_({.base_url = config.base_url,
                 .default_account = config.default_account,
                 .default_region = config.default_region,
-                .verifier = verifier_.get()},
+                .verifier = verifier_.get(),
+                .closed = !config.queues_file.empty()},
                {{*sqs_, sqs_metrics_}}) {}
 
   ~Server() override {
     Stop();
+    declarer_.reset();
     // Its calls answer over the HTTP server, so they end before that goes.
     sqs_.reset();
   }
@@ -73,11 +85,23 @@ class Server final : public GatewayServer {
     return absl::OkStatus();
   }
 
+  void Declare(const std::string& path, std::vector<sqs::DeclaredQueue> queues) {
+    declarer_ = std::make_unique<sqs::QueueDeclarer>(
+        *sqs_, std::move(queues), sqs::DeclarerOptions{.path = path, .when_there = [this] { front_.Open(); }});
+  }
+
   const std::string& address() const override { return http_->address(); }
+
+  absl::Status AwaitQueues(absl::Duration timeout) const override {
+    if (declarer_ == nullptr) return absl::OkStatus();
+    absl::Status status = declarer_->Await(timeout);
+    return absl::IsCancelled(status) ? absl::OkStatus() : status;
+  }
 
   void Stop() override {
     if (connections_ == nullptr) return;
     metrics_.Remove(std::exchange(connections_, nullptr));
+    if (declarer_ != nullptr) declarer_->Stop();
     front_.Drain();
     http_->Stop();
   }
@@ -93,9 +117,14 @@ class Server final : public GatewayServer {
   const std::unique_ptr<auth::KeySource> keys_;
   const std::unique_ptr<auth::SigV4Verifier> verifier_;  // null: authentication is off
   front::FrontDoor front_;
+  std::unique_ptr<sqs::QueueDeclarer> declarer_;  // null: no queues are declared
 };
 
 }  // namespace
+
+absl::Status CheckQueuesFile(const Config& config) {
+  return config.queues_file.empty() ? absl::OkStatus() : ReadQueuesFile(config).status();
+}
 
 absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(const Config& config, observe::Metrics& metrics) {
   WEIR_RETURN_IF_ERROR(config.Validate());
@@ -105,9 +134,14 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(const Config
                                                                                   ? auth::DefaultMasterPath(config.access_keys)
                                                                                   : config.access_keys_master));
   }
+  std::vector<sqs::DeclaredQueue> queues;
+  if (!config.queues_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(queues, ReadQueuesFile(config));
+  }
   const bool verifies = keys != nullptr;
   auto server = std::make_unique<Server>(config, std::move(keys), metrics);
   WEIR_RETURN_IF_ERROR(server->Listen(config));
+  if (!config.queues_file.empty()) server->Declare(config.queues_file, std::move(queues));
   observe::Log(observe::Level::kInfo, "gateway ready", {{"address", server->address()}});
   if (!verifies) {
     observe::Log(observe::Level::kWarning,

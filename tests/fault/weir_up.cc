@@ -2,6 +2,7 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -29,9 +30,10 @@ WeirUp::WeirUp(std::string data_dir)
 absl::Status WeirUp::Launch(const std::vector<std::string>& flags) {
   std::error_code ignored;
   std::filesystem::remove(ready_file_, ignored);
-  std::vector<std::string> argv = {WEIR_BIN_DIR "/weir", "up", "--data-dir", data_dir_ + "/data", "--queue-port", "0",
-                                   "--runner-port", "0", "--gateway-port", "0", "--metrics-port", "0", "--ready-file",
-                                   ready_file_};
+  std::vector<std::string> argv = {WEIR_BIN_DIR "/weir", "up", "--data-dir", data_dir_ + "/data", "--ready-file", ready_file_};
+  for (const char* port : {"--queue-port", "--runner-port", "--gateway-port", "--metrics-port"}) {
+    if (std::find(flags.begin(), flags.end(), port) == flags.end()) argv.insert(argv.end(), {port, "0"});
+  }
   argv.insert(argv.end(), flags.begin(), flags.end());
   WEIR_ASSIGN_OR_RETURN(program_, Program::Start({.argv = std::move(argv),
                                                   .environment = {{kMarkerName, marker_value_}},

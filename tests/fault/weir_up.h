@@ -19,7 +19,7 @@ class WeirUp {
  public:
   explicit WeirUp(std::string data_dir);
 
-  // Starts the program without waiting until it is ready. `flags`: more of them.
+  // Starts the program without waiting until it is ready. `flags`: more of them, or other ports than any free ones.
   absl::Status Launch(const std::vector<std::string>& flags = {});
   // Waits for the ready file. An error tells the end of the program's output.
   absl::Status AwaitReady(absl::Duration limit = absl::Seconds(60));

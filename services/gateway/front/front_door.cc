@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "libs/base/error.h"
 #include "libs/base/random.h"
 #include "libs/observe/log.h"
 
@@ -16,6 +17,12 @@ absl::StatusCode CodeOf(const wire::Outcome& outcome) {
   if (error == nullptr) return absl::StatusCode::kOk;
   if (error->sender_fault) return absl::StatusCode::kInvalidArgument;
   return error->http_status == 503 ? absl::StatusCode::kUnavailable : absl::StatusCode::kInternal;
+}
+
+// Clients try again of their own accord.
+wire::AwsError ComeAgain() {
+  return wire::FromStatus(MakeError(ErrorReason::kStoreUnavailable,
+                                    "The gateway is starting: the queues that its file declares are not there yet. Try again."));
 }
 
 void LogFailure(const Interpreted& request, const wire::Outcome& outcome, const std::string& request_id) {
@@ -31,7 +38,9 @@ void LogFailure(const Interpreted& request, const wire::Outcome& outcome, const 
 }  // namespace
 
 FrontDoor::FrontDoor(Options options, std::vector<Entry> entries)
-    : options_(std::move(options)), entries_(std::move(entries)) {
+    : options_(std::move(options)),
+      entries_(std::move(entries)),
+      state_(options_.closed ? State::kStarting : State::kServing) {
   for (const Entry& entry : entries_) services_.push_back(&entry.service);
 }
 
@@ -41,6 +50,7 @@ void FrontDoor::Handle(http::Request request, std::shared_ptr<http::Exchange> ex
   if (std::holds_alternative<wire::AwsError>(interpreted.input)) {
     return exchange->Answer(Respond(interpreted, interpreted.input, RandomUuid()));
   }
+  if (state_ == State::kStarting) return exchange->Answer(Respond(interpreted, ComeAgain(), RandomUuid()));
   wire::Value input = std::get<wire::Value>(std::exchange(interpreted.input, wire::Value()));
   Start(std::make_shared<const Interpreted>(std::move(interpreted)), std::move(input), std::move(exchange));
 }
@@ -69,13 +79,20 @@ http::Response FrontDoor::Health() const {
   for (const wire::Service* service : services_) {
     absl::StrAppend(&services, services.empty() ? "" : ",", "\"", service->names().scope, "\"");
   }
-  return {.status = draining_ ? 503 : 200,
+  const State state = state_;
+  const absl::string_view status = state == State::kServing ? "ok" : state == State::kStarting ? "starting" : "draining";
+  return {.status = state == State::kServing ? 200 : 503,
           .headers = {{"Content-Type", "application/json"}},
-          .body = absl::StrCat("{\"status\":\"", draining_ ? "draining" : "ok", "\",\"services\":[", services, "]}\n")};
+          .body = absl::StrCat("{\"status\":\"", status, "\",\"services\":[", services, "]}\n")};
+}
+
+void FrontDoor::Open() {
+  State starting = State::kStarting;
+  state_.compare_exchange_strong(starting, State::kServing);
 }
 
 void FrontDoor::Drain() {
-  draining_ = true;
+  state_ = State::kDraining;
   for (wire::Service* service : services_) service->Drain();
 }
 

@@ -28,10 +28,14 @@ class FrontDoor {
 
   void Handle(http::Request request, std::shared_ptr<http::Exchange> exchange);
 
+  // From here on operations are started. Until then health says "starting", and who asks for an operation is told to come again.
+  void Open();
   // Says so where health is asked for, and ends long polls.
   void Drain();
 
  private:
+  enum class State { kStarting, kServing, kDraining };
+
   http::Response Health() const;
   void Start(const std::shared_ptr<const Interpreted>& request, wire::Value input,
              std::shared_ptr<http::Exchange> exchange);
@@ -39,7 +43,7 @@ class FrontDoor {
   const Options options_;
   const std::vector<Entry> entries_;
   std::vector<wire::Service*> services_;
-  std::atomic<bool> draining_{false};
+  std::atomic<State> state_;
 };
 
 }  // namespace weir::gateway::front

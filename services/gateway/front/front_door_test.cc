@@ -268,6 +268,34 @@ TEST_F(FrontDoorTest, ACallerThatGoesAwayEndsTheOperation) {
   EXPECT_TRUE(exchange->response.has_value());
 }
 
+TEST_F(FrontDoorTest, UntilItIsOpenOperationsAreToldToComeAgain) {
+  FrontDoor door({.closed = true}, {{queues_, queues_metrics_}});
+  const auto ask = [&](http::Request request) {
+    const auto exchange = std::make_shared<FakeExchange>();
+    door.Handle(std::move(request), exchange);
+    return exchange->response.value();
+  };
+  EXPECT_EQ(ask(Get("/_weir/health")).status, 503);
+  EXPECT_THAT(ask(Get("/_weir/health")).body, HasSubstr("\"status\":\"starting\""));
+  const http::Response refused = ask(Json("AmazonSQS.Show", R"({"QueueUrl":"q"})"));
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(Header(refused, "x-amzn-query-error"), "ServiceUnavailable;Receiver");
+  EXPECT_EQ(ask(Form("Action=Show&QueueUrl=q")).status, 503);
+  EXPECT_EQ(ask(Form("Action=Nonsense")).status, 400);
+  door.Open();
+  EXPECT_EQ(ask(Get("/_weir/health")).status, 200);
+  EXPECT_EQ(ask(Form("Action=Show&QueueUrl=q")).status, 200);
+}
+
+TEST_F(FrontDoorTest, WhoDrainsDoesNotOpen) {
+  FrontDoor door({.closed = true}, {{queues_, queues_metrics_}});
+  door.Drain();
+  door.Open();
+  const auto exchange = std::make_shared<FakeExchange>();
+  door.Handle(Get("/_weir/health"), exchange);
+  EXPECT_THAT(exchange->response.value().body, HasSubstr("draining"));
+}
+
 TEST_F(FrontDoorTest, TellsItsHealth) {
   const http::Response healthy = Ask(Get("/_weir/health"));
   EXPECT_EQ(healthy.status, 200);

@@ -19,6 +19,8 @@ struct Options {
   // Asked for every request, and the account is the access key's; null: nothing is verified, and the access key is believed. Must
   // outlive what uses these options.
   auth::SigV4Verifier* verifier = nullptr;
+  // The front door starts closed: see FrontDoor::Open.
+  bool closed = false;
 };
 
 enum class Protocol { kJson, kQuery };

@@ -269,6 +269,14 @@ wire::Value DecodeAttributes(const Queue& queue, const wire::Value& names) {
 
 bool IsAttributeName(absl::string_view name) { return name == kAll || FindAttribute(name) != nullptr; }
 
+std::vector<absl::string_view> SettableAttributes() {
+  std::vector<absl::string_view> names;
+  for (const Attribute& attribute : kAttributes) {
+    if (attribute.set != nullptr) names.push_back(attribute.name);
+  }
+  return names;
+}
+
 absl::string_view AttributeOfField(absl::string_view field) {
   absl::ConsumePrefix(&field, "attributes.");
   for (const Attribute& attribute : kAttributes) {

@@ -1,6 +1,8 @@
 // A queue's attributes as SQS has them, texts by name, and as the queue service has them.
 #pragma once
 
+#include <vector>
+
 #include "absl/strings/string_view.h"
 #include "services/gateway/sqs/call.h"
 #include "services/gateway/wire/value.h"
@@ -17,6 +19,8 @@ MaybeError CheckAttributeNames(const Call& call, const wire::Value& names);
 wire::Value DecodeAttributes(const queue::v1::Queue& queue, const wire::Value& names);
 
 bool IsAttributeName(absl::string_view name);
+// Those that EncodeAttributes takes.
+std::vector<absl::string_view> SettableAttributes();
 // "VisibilityTimeout" for the field "visibility_timeout" or "attributes.visibility_timeout"; empty: there is none.
 absl::string_view AttributeOfField(absl::string_view field);
 
