@@ -165,7 +165,7 @@ class Gateway:
         self.address = f"127.0.0.1:{port}"
         self._process = Process(
             "gateway", [pathlib.Path(bin_folder).resolve() / "weir-gateway", "--listen", self.address, "--queue-endpoint", weir.target,
-                        "--metrics-listen", f"127.0.0.1:{free_port()}"], weir.folder, lambda: port_is_open(port))
+                        "--auth", "off", "--metrics-listen", f"127.0.0.1:{free_port()}"], weir.folder, lambda: port_is_open(port))
         self.pid = self._process.pid
 
     def stop(self):

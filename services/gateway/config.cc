@@ -33,7 +33,9 @@ absl::Status Config::Validate() const {
   if (default_region.empty()) return Invalid("default_region", "", "must name a region, such as us-east-1");
   if (auth != "off" && auth != "sigv4") return Invalid("auth", auth, "must be off or sigv4");
   if (auth == "sigv4" && access_keys.empty()) {
-    return Invalid("access_keys", "", "with auth sigv4 it must name the file that `weir access-key create` wrote");
+    return absl::InvalidArgumentError(
+        "Signatures are verified (--auth sigv4, the default), so --access-keys must name the file of access keys, as `weir access-key "
+        "create --file FILE` makes it. With --auth off anybody who reaches the port is served.");
   }
   if (auth == "off" && !(access_keys.empty() && access_keys_master.empty())) {
     return Invalid("auth", auth, "must be sigv4 where access keys are given");

@@ -17,8 +17,8 @@ struct Config {
   std::string default_account = "000000000000";
   // Of requests that are not signed.
   std::string default_region = "us-east-1";
-  // "off": any request is believed to be of whom it names. "sigv4": its signature is verified.
-  std::string auth = "off";
+  // "sigv4": the signature of each request is verified. "off": any request is believed to be of whom it names.
+  std::string auth = "sigv4";
   // With sigv4: the file of access keys, and that of the master key; empty: access-keys.master beside it.
   std::string access_keys;
   std::string access_keys_master;

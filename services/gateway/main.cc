@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
       ->envname("WEIR_GATEWAY_DEFAULT_ACCOUNT")->capture_default_str();
   app.add_option("--default-region", config.default_region, "Region of requests that name none")
       ->envname("WEIR_GATEWAY_DEFAULT_REGION")->capture_default_str();
-  app.add_option("--auth", config.auth, "off: believe any request; sigv4: verify signatures by --access-keys")
+  app.add_option("--auth", config.auth, "sigv4: verify signatures by --access-keys; off: believe any request")
       ->check(CLI::IsMember({"off", "sigv4"}))->envname("WEIR_GATEWAY_AUTH")->capture_default_str();
   app.add_option("--access-keys", config.access_keys, "File of the access keys, as `weir access-key create` writes it")
       ->envname("WEIR_GATEWAY_ACCESS_KEYS");

@@ -163,6 +163,7 @@ void GatewayTest::StartGateway(Config config) {
   client_.reset();
   gateway_.reset();
   config.listen = "127.0.0.1:0";
+  if (config.access_keys.empty()) config.auth = "off";
   config.queue_endpoint = queues_->address();
   auto gateway = GatewayServer::Start(config, metrics_);
   ASSERT_TRUE(gateway.ok()) << gateway.status();
