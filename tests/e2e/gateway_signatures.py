@@ -83,7 +83,7 @@ class Signatures(unittest.TestCase):
         status, headers, body = self.json("wrong")
         self.assertEqual(status, 403)
         self.assertEqual(headers["x-amzn-query-error"], "SignatureDoesNotMatch;Sender")
-        self.assertEqual(json.loads(body)["__type"], "com.amazonaws.sqs#InvalidSignatureException")
+        self.assertEqual(json.loads(body)["__type"], "com.amazon.coral.service#InvalidSignatureException")
 
     def test_health_needs_no_signature(self):
         self.assertEqual(fetch(ENDPOINT + "/_weir/health")[0], 200)

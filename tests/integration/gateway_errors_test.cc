@@ -1,6 +1,8 @@
 // What AWS has been recorded to answer where something is wrong: code, words and status, over both protocols.
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/integration/gateway_fixture.h"
+#include "weir/internal/token/v1/move_task_handle.pb.h"
 
 namespace weir::gateway {
 namespace {
@@ -39,10 +41,17 @@ Json Receive(const Json& more) {
 }
 Json Batch(const std::string& queue, const Json& entries) { return {{"QueueUrl", queue}, {"Entries", entries}}; }
 Json Entry(const std::string& id) { return {{"Id", id}, {"MessageBody", "b"}}; }
+Json Delete(const std::string& id) { return {{"Id", id}, {"ReceiptHandle", "r"}}; }
 Json Create(const std::string& name, const Json& attributes) { return {{"QueueName", name}, {"Attributes", attributes}}; }
 Json Set(const std::string& queue, const Json& attributes) { return {{"QueueUrl", queue}, {"Attributes", attributes}}; }
-Json Attributes(const std::string& type, const std::string& value) {
-  return {{"MessageAttributes", {{"ErrorDetails", {{"DataType", type}, {"StringValue", value}}}}}};
+Json Attributes(const std::string& type, const std::string& value, const std::string& name = "ErrorDetails") {
+  return {{"MessageAttributes", {{name, {{"DataType", type}, {"StringValue", value}}}}}};
+}
+// So many attributes, or tags.
+Json Many(int count, const Json& value) {
+  Json many;
+  for (int i = 0; i < count; ++i) many[absl::StrCat("n", i)] = value;
+  return many;
 }
 
 std::string Invalid(const std::string& value, const std::string& parameter, const std::string& reason) {
@@ -59,6 +68,11 @@ const std::string kSqs = "AWS.SimpleQueueService.";
 std::vector<ErrorCase> MessageCases() {
   const std::string long_token(129, 'a');
   const std::string wrong_type = "The request include parameter that is not valid for this queue type.";
+  const std::string reserved =
+      "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.";
+  const std::string bad_name =
+      " has an invalid name: 1 to 256 of A-Z, a-z, 0-9, '_', '-' and '.', no dot at either end nor two in a row.";
+  const std::string long_name(257, 'n');
   const std::string no_id =
       "The queue should either have ContentBasedDeduplication enabled or MessageDeduplicationId provided explicitly";
   return {
@@ -68,6 +82,31 @@ std::vector<ErrorCase> MessageCases() {
        "#x10000 to #x10FFFF"},
       {"SendMessage", Send("q", {{"MessageBody", std::string(1025, 'a')}}), kInvalid,
        "One or more parameters are invalid. Reason: Message must be shorter than 1024 bytes."},
+      {"SendMessage", Send("dlq", {{"MessageBody", std::string(1'048'577, 'a')}}), kInvalid,
+       "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes."},
+      {"SendMessage", Send("q", {{"MessageAttributes", Many(11, {{"DataType", "String"}, {"StringValue", "v"}})}}), kInvalid,
+       "Number of message attributes [11] exceeds the allowed maximum [10]."},
+      {"SendMessage", Send("q", Attributes("String", "v", "")), kInvalid,
+       "The request must contain non-empty message (user) attribute names."},
+      {"SendMessage", Send("q", Attributes("String", "v", "AWS.x")), kInvalid, reserved},
+      {"SendMessage", Send("q", Attributes("String", "v", "amazon.x")), kInvalid, reserved},
+      {"SendMessage", Send("q", Attributes("String", "v", "a b")), kInvalid, "Message (user) attribute 'a b'" + bad_name},
+      {"SendMessage", Send("q", Attributes("String", "v", ".a")), kInvalid, "Message (user) attribute '.a'" + bad_name},
+      {"SendMessage", Send("q", Attributes("String", "v", "a.")), kInvalid, "Message (user) attribute 'a.'" + bad_name},
+      {"SendMessage", Send("q", Attributes("String", "v", "a..b")), kInvalid, "Message (user) attribute 'a..b'" + bad_name},
+      {"SendMessage", Send("q", Attributes("String", "v", long_name)), kInvalid,
+       "Message (user) attribute '" + long_name + "'" + bad_name},
+      {"SendMessage", Send("q", Attributes("Text", "v")), kInvalid,
+       "The type of message (user) attribute 'ErrorDetails' is invalid. You must use only the following supported type prefixes: "
+       "Binary, Number, String."},
+      {"SendMessage", Send("q", Attributes("", "v")), kInvalid,
+       "The message (user) attribute 'ErrorDetails' must contain a non-empty message attribute type."},
+      {"SendMessage", Send("q", Attributes("Number", "many")), kInvalid,
+       "Can't cast the value of message (user) attribute 'ErrorDetails' to a number."},
+      {"SendMessage", Send("q", Attributes("Number", "")), kInvalid,
+       "Message (user) attribute 'ErrorDetails' must contain a non-empty value of type 'Number'."},
+      {"SendMessage", Send("q", Attributes("Binary", "v")), kInvalid,
+       "Message (user) attribute 'ErrorDetails' must contain a non-empty value of type 'Binary'."},
       {"SendMessage", Send("q", Attributes("String", "")), kInvalid,
        "Message (user) attribute 'ErrorDetails' must contain a non-empty value of type 'String'."},
       {"SendMessage", Send("q", {{"DelaySeconds", -1}}), kInvalid,
@@ -83,6 +122,14 @@ std::vector<ErrorCase> MessageCases() {
        Invalid("group 123", "MessageGroupId", Token("MessageGroupId"))},
       {"SendMessage", Send("q.fifo", {{"MessageGroupId", ""}, {"MessageDeduplicationId", "d"}}), kInvalid,
        Invalid("", "MessageGroupId", Token("MessageGroupId"))},
+      {"SendMessage", Send("q.fifo", {{"MessageGroupId", long_token}, {"MessageDeduplicationId", "d"}}), kInvalid,
+       Invalid(long_token, "MessageGroupId", Token("MessageGroupId"))},
+      {"SendMessage", Send("q", {{"MessageGroupId", "group 123"}}), kInvalid,
+       Invalid("group 123", "MessageGroupId", Token("MessageGroupId"))},
+      {"SendMessage", Send("q.fifo", {{"MessageGroupId", "g"}, {"MessageDeduplicationId", ""}}), kInvalid,
+       Invalid("", "MessageDeduplicationId", Token("MessageDeduplicationId"))},
+      {"SendMessage", Send("q.fifo", {{"MessageGroupId", "g"}, {"MessageDeduplicationId", "group 123"}}), kInvalid,
+       Invalid("group 123", "MessageDeduplicationId", Token("MessageDeduplicationId"))},
       {"SendMessage", Send("q.fifo", {{"MessageGroupId", "g"}, {"MessageDeduplicationId", long_token}}), kInvalid,
        Invalid(long_token, "MessageDeduplicationId", Token("MessageDeduplicationId"))},
       {"SendMessage", Send("q.fifo", {{"MessageGroupId", "g"}, {"MessageDeduplicationId", "d"}, {"DelaySeconds", 2}}),
@@ -97,6 +144,9 @@ std::vector<ErrorCase> MessageCases() {
        Invalid("-1", "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")},
       {"ReceiveMessage", Receive({{"WaitTimeSeconds", 21}}), kInvalid,
        Invalid("21", "WaitTimeSeconds", "Must be >= 0 and <= 20, if provided.")},
+      {"ReceiveMessage", Receive({{"AttributeNames", {"Colour"}}}), "InvalidAttributeName", "Unknown Attribute Colour."},
+      {"ReceiveMessage", Receive({{"VisibilityTimeout", -1}}), kInvalid,
+       Invalid("-1", "VisibilityTimeout", "VisibilityTimeout must be an integer between 0 and 43200")},
       {"ReceiveMessage", Receive({{"VisibilityTimeout", 43201}}), kInvalid,
        Invalid("43201", "VisibilityTimeout", "VisibilityTimeout must be an integer between 0 and 43200")},
       {"ReceiveMessage", Receive({{"ReceiveRequestAttemptId", "a"}}), kInvalid,
@@ -111,8 +161,14 @@ std::vector<ErrorCase> MessageCases() {
 }
 
 std::vector<ErrorCase> BatchCases() {
+  const std::string bad_id =
+      "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters long.";
   Json eleven;
-  for (int i = 0; i < 11; ++i) eleven.push_back(Entry(absl::StrCat(i)));
+  Json eleven_deletes;
+  for (int i = 0; i < 11; ++i) {
+    eleven.push_back(Entry(absl::StrCat(i)));
+    eleven_deletes.push_back(Delete(absl::StrCat(i)));
+  }
   Json long_entries;
   for (int i = 0; i < 2; ++i) {
     long_entries.push_back({{"Id", absl::StrCat(i)}, {"MessageBody", std::string(524'288 + i, 'a')}});
@@ -123,12 +179,18 @@ std::vector<ErrorCase> BatchCases() {
        "There should be at least one SendMessageBatchRequestEntry in the request."},
       {"DeleteMessageBatch", {{"QueueUrl", "q"}}, kSqs + "EmptyBatchRequest",
        "There should be at least one DeleteMessageBatchRequestEntry in the request."},
+      {"ChangeMessageVisibilityBatch", {{"QueueUrl", "q"}}, kSqs + "EmptyBatchRequest",
+       "There should be at least one ChangeMessageVisibilityBatchRequestEntry in the request."},
+      {"DeleteMessageBatch", Batch("q", eleven_deletes), kSqs + "TooManyEntriesInBatchRequest",
+       "Maximum number of entries per request are 10. You have sent 11."},
+      {"DeleteMessageBatch", Batch("q", {Delete("a"), Delete("a")}), kSqs + "BatchEntryIdsNotDistinct", "Id a repeated."},
+      {"ChangeMessageVisibilityBatch", Batch("q", Json::array({Delete("a!")})), kSqs + "InvalidBatchEntryId", bad_id},
+      {"SendMessageBatch", Batch("q", Json::array({Entry(std::string(81, 'i'))})), kSqs + "InvalidBatchEntryId", bad_id},
       {"SendMessageBatch", Batch("q", eleven), kSqs + "TooManyEntriesInBatchRequest",
        "Maximum number of entries per request are 10. You have sent 11."},
       {"SendMessageBatch", Batch("q", {Entry("a"), Entry("a")}), kSqs + "BatchEntryIdsNotDistinct", "Id a repeated."},
       {"SendMessageBatch", Batch("q", Json::array({Entry("a b")})), kSqs + "InvalidBatchEntryId",
-       "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It can be at most 80 letters "
-       "long."},
+       bad_id},
       {"SendMessageBatch", Batch("q", long_entries), kSqs + "BatchRequestTooLong",
        "Batch requests cannot be longer than 1048576 bytes. You have sent 1048577 bytes."},
       {"SendMessageBatch", Batch("q.fifo", Json::array({Entry("1")})), kInvalid,
@@ -138,7 +200,11 @@ std::vector<ErrorCase> BatchCases() {
   };
 }
 
+Json Tag(const Json& tags) { return {{"QueueUrl", "q"}, {"Tags", tags}}; }
+
 std::vector<ErrorCase> QueueCases() {
+  const std::string long_key(129, 'k');
+  const std::string long_value(257, 'v');
   const std::string missing = R"({"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:none","maxReceiveCount":3})";
   const std::string other_type =
       R"({"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q.fifo","maxReceiveCount":3})";
@@ -154,8 +220,33 @@ std::vector<ErrorCase> QueueCases() {
       {"CreateQueue", Create("q.fifo", {{"FifoQueue", "true"}, {"ContentBasedDeduplication", "true"}}),
        "QueueAlreadyExists",
        "A queue already exists with the same name and a different value for attribute ContentBasedDeduplication"},
+      {"CreateQueue", Create("q", {{"DelaySeconds", "1"}}), "QueueAlreadyExists",
+       "A queue already exists with the same name and a different value for attribute DelaySeconds"},
       {"CreateQueue", Create("x", {{"VisibilityTimeout", "43201"}}), "InvalidAttributeValue",
        "Invalid value for the parameter VisibilityTimeout."},
+      {"CreateQueue", Create("x", {{"DelaySeconds", "901"}}), "InvalidAttributeValue", "Invalid value for the parameter DelaySeconds."},
+      {"CreateQueue", Create("x", {{"MessageRetentionPeriod", "59"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter MessageRetentionPeriod."},
+      {"CreateQueue", Create("x", {{"MessageRetentionPeriod", "1209601"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter MessageRetentionPeriod."},
+      {"CreateQueue", Create("x", {{"ReceiveMessageWaitTimeSeconds", "21"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter ReceiveMessageWaitTimeSeconds."},
+      {"CreateQueue", Create("x", {{"MaximumMessageSize", "1023"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter MaximumMessageSize."},
+      {"CreateQueue", Create(std::string(81, 'x'), Json::object()), kInvalid,
+       "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"},
+      {"CreateQueue", {{"QueueName", "x"}, {"tags", Many(51, "v")}}, kInvalid, "Too many tags added for queue x."},
+      {"TagQueue", Tag(Many(51, "v")), kInvalid, "Too many tags added for queue q."},
+      {"TagQueue", Tag({{long_key, "v"}}), kInvalid,
+       Invalid(long_key, "Tags", "The key of a tag has 1 to 128 characters, none of them a control character.")},
+      {"TagQueue", Tag({{"", "v"}}), kInvalid,
+       Invalid("", "Tags", "The key of a tag has 1 to 128 characters, none of them a control character.")},
+      {"TagQueue", Tag({{"k", long_value}}), kInvalid,
+       Invalid(long_value, "Tags", "The value of a tag has 0 to 256 characters, none of them a control character.")},
+      {"TagQueue", Tag({{"aws:k", "v"}}), kInvalid, Invalid("aws:k", "Tags", "Tag keys that begin with aws: are reserved.")},
+      {"TagQueue", {{"QueueUrl", "q"}}, kMissing, "The request must contain the parameter Tags."},
+      {"UntagQueue", {{"QueueUrl", "q"}}, kMissing, "The request must contain the parameter TagKeys."},
+      {"GetQueueAttributes", {{"QueueUrl", "q"}, {"AttributeNames", {"Colour"}}}, "InvalidAttributeName", "Unknown Attribute Colour."},
       {"SetQueueAttributes", Set("q", {{"MaximumMessageSize", "1048577"}}), "InvalidAttributeValue",
        "Invalid value for the parameter MaximumMessageSize."},
       {"SetQueueAttributes", Set("q", {{"ContentBasedDeduplication", "true"}}), "InvalidAttributeName",
@@ -187,6 +278,13 @@ std::vector<ErrorCase> QueueCases() {
   };
 }
 
+std::string TaskHandle(const std::string& source_arn) {
+  internal::token::v1::MoveTaskHandle handle;
+  handle.set_task_id("11111111-2222-3333-4444-555555555555");
+  handle.set_source_arn(source_arn);
+  return absl::WebSafeBase64Escape(handle.SerializeAsString());
+}
+
 std::vector<ErrorCase> MoveTaskCases() {
   const std::string dlq = "arn:aws:sqs:us-east-1:000000000000:dlq";
   return {
@@ -200,7 +298,15 @@ std::vector<ErrorCase> MoveTaskCases() {
        "Source queue must be configured as a Dead Letter Queue."},
       {"StartMessageMoveTask", {{"SourceArn", dlq}, {"MaxNumberOfMessagesPerSecond", 501}}, kInvalid,
        Invalid("501", "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided.")},
+      {"StartMessageMoveTask", {{"SourceArn", dlq}, {"MaxNumberOfMessagesPerSecond", 0}}, kInvalid,
+       Invalid("0", "MaxNumberOfMessagesPerSecond", "Must be between 1 and 500, if provided.")},
+      {"ListMessageMoveTasks", {{"SourceArn", dlq}, {"MaxResults", 11}}, kInvalid,
+       Invalid("11", "MaxResults", "Must be between 1 and 10, if provided.")},
+      {"CancelMessageMoveTask", Json::object(), kMissing, "The request must contain the parameter TaskHandle."},
       {"CancelMessageMoveTask", {{"TaskHandle", "garbage!"}}, kInvalid, "Value for parameter TaskHandle is invalid."},
+      {"CancelMessageMoveTask", {{"TaskHandle", TaskHandle(dlq + "x")}}, "ResourceNotFoundException",
+       "The resource that you specified for the SourceArn parameter doesn't exist.", 404},
+      {"CancelMessageMoveTask", {{"TaskHandle", TaskHandle(dlq)}}, "ResourceNotFoundException", "Task does not exist.", 404},
   };
 }
 
@@ -243,6 +349,49 @@ TEST_P(GatewayErrorsTest, OfAQueueThatDoesNotExistEachProtocolHasItsWords) {
     EXPECT_EQ(answer.message, words) << operation;
     EXPECT_EQ(answer.status, 400);
   }
+}
+
+TEST_P(GatewayErrorsTest, OfTheSixtySecondRules) {
+  queues_.reset();
+  queues_ = std::make_unique<queue::QueueServerUnderTest>(dsn(), absl::Seconds(10), /*sqs_sixty_second_rules=*/true);
+  StartGateway({});
+  Must("PurgeQueue", {{"QueueUrl", "q"}});
+  AwsAnswer answer = Ask("PurgeQueue", {{"QueueUrl", "http://localhost:4566/000000000000/q"}});
+  EXPECT_EQ(answer.status, 403);
+  EXPECT_EQ(answer.code, kSqs + "PurgeQueueInProgress");
+  EXPECT_EQ(answer.message, "Only one PurgeQueue operation on q is allowed every 60 seconds.");
+  Must("DeleteQueue", {{"QueueUrl", "q"}});
+  answer = Ask("CreateQueue", {{"QueueName", "q"}});
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.code, kSqs + "QueueDeletedRecently");
+  EXPECT_EQ(answer.message, "You must wait 60 seconds after deleting a queue before you can create another with the same name.");
+}
+
+TEST_P(GatewayErrorsTest, OfEntriesOfBatches) {
+  const auto failures = [&](const std::string& operation, const Json& entries) {
+    std::vector<std::string> failed;
+    const Json output = Must(operation, Batch("q", entries));
+    for (const Json& entry : output["Failed"]) {
+      EXPECT_EQ(entry["SenderFault"], true);
+      failed.push_back(absl::StrCat(entry["Id"].get<std::string>(), " ", entry["Code"].get<std::string>(), " ",
+                                    entry["Message"].get<std::string>()));
+    }
+    return failed;
+  };
+  Json many = Entry("many");
+  many["MessageAttributes"] = Many(11, {{"DataType", "String"}, {"StringValue", "v"}});
+  Json number = Entry("number");
+  number.update(Attributes("Number", "many"));
+  EXPECT_THAT(failures("SendMessageBatch", {{{"Id", "none"}}, many, number, Entry("good")}),
+              testing::ElementsAre("none MissingParameter The request must contain the parameter MessageBody.",
+                                   "many InvalidParameterValue Number of message attributes [11] exceeds the allowed maximum [10].",
+                                   "number InvalidParameterValue Can't cast the value of message (user) attribute 'ErrorDetails' to a "
+                                   "number."));
+  const std::string garbage = " ReceiptHandleIsInvalid The input receipt handle \"r\" is not a valid receipt handle.";
+  EXPECT_THAT(failures("DeleteMessageBatch", {Delete("a"), Delete("b")}), testing::ElementsAre("a" + garbage, "b" + garbage));
+  Json change = Delete("c");
+  change["VisibilityTimeout"] = 1;
+  EXPECT_THAT(failures("ChangeMessageVisibilityBatch", Json::array({change})), testing::ElementsAre("c" + garbage));
 }
 
 TEST_P(GatewayErrorsTest, OfReceiptsThatHaveHadTheirDay) {

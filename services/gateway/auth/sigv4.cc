@@ -29,36 +29,40 @@ using wire::Parameters;
 using Digest = std::array<unsigned char, 32>;
 
 constexpr absl::string_view kAlgorithm = "AWS4-HMAC-SHA256";
+constexpr absl::string_view kAlgorithmFamily = "AWS4-";
 constexpr absl::string_view kTerminator = "aws4_request";
 constexpr absl::string_view kBasicFormat = "%E4Y%m%dT%H%M%SZ";
 // More than keys in use times days, regions and services that meet at once; then they are made anew.
 constexpr size_t kSigningKeysMax = 4096;
 
-// Where a client of the JSON protocol sees another code than one of the Query protocol, `json_code` is that.
-AwsError MakeError(absl::string_view query_code, absl::string_view json_code, int http_status, absl::string_view message) {
-  AwsError error = wire::SenderError(query_code, message);
-  error.code = std::string(json_code);
-  error.http_status = http_status;
-  return error;
-}
-
+// Codes and words are AWS's. SQS answers all of them with the same status in both protocols.
 AwsError MissingToken() {
-  return MakeError("MissingAuthenticationToken", "MissingAuthenticationTokenException", 403,
-                   "Request is missing Authentication Token");
+  return wire::CommonError("MissingAuthenticationToken", "MissingAuthenticationTokenException", 403,
+                           "Request is missing Authentication Token");
 }
 AwsError Incomplete(absl::string_view message) {
-  return MakeError("IncompleteSignature", "IncompleteSignatureException", 400, message);
+  return wire::CommonError("IncompleteSignature", "IncompleteSignatureException", 400, message);
 }
 AwsError InvalidToken() {
-  return MakeError("InvalidClientTokenId", "UnrecognizedClientException", 403,
-                   "The security token included in the request is invalid.");
+  return wire::CommonError("InvalidClientTokenId", "UnrecognizedClientException", 403,
+                           "The security token included in the request is invalid.");
 }
 AwsError Mismatch(absl::string_view message) {
-  return MakeError("SignatureDoesNotMatch", "InvalidSignatureException", 403, message);
+  return wire::CommonError("SignatureDoesNotMatch", "InvalidSignatureException", 403, message);
 }
-AwsError WrongSignature() {
-  return Mismatch("The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
-                  "and signing method. Consult the service documentation for details.");
+AwsError UnsupportedAlgorithm(absl::string_view algorithm) {
+  return Incomplete(absl::StrCat("Unsupported AWS 'algorithm': '", absl::CHexEscape(algorithm), "'."));
+}
+constexpr absl::string_view kWrongSignature =
+    "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. "
+    "Consult the service documentation for details.";
+AwsError WrongSignature() { return Mismatch(kWrongSignature); }
+
+// With what should have been signed: it tells who writes a client what is different, and nobody anything that was not in the request.
+AwsError WrongSignature(absl::string_view canonical, absl::string_view to_sign) {
+  if (!wire::IsUtf8(canonical)) return WrongSignature();
+  return Mismatch(absl::StrCat(kWrongSignature, "\n\nThe Canonical String for this request should have been\n'", canonical,
+                               "'\n\nThe String-to-Sign should have been\n'", to_sign, "'\n"));
 }
 
 std::string Hex(const Digest& digest) {
@@ -101,18 +105,26 @@ struct Scope {
   std::string text;  // "20260131/us-east-1/sqs/aws4_request"
 };
 
-std::variant<Signature, AwsError> FromHeader(const http::Request& request, absl::string_view header) {
+// As AWS shows a header that it could not read: who sent it can compare, and nobody learns it from a log.
+std::string Hashed(absl::string_view header) {
+  const Digest digest = Sha256(header);
+  return absl::Base64Escape(absl::string_view(reinterpret_cast<const char*>(digest.data()), digest.size()));
+}
+
+std::variant<Signature, AwsError> FromHeader(const http::Request& request, const absl::string_view whole_header) {
   Signature out;
-  if (!absl::ConsumePrefix(&header, kAlgorithm) || (!header.empty() && !absl::ascii_isspace(header.front()))) {
-    return Incomplete(absl::StrCat("Unsupported AWS 'algorithm' in the Authorization header: must be ", kAlgorithm, "."));
-  }
+  absl::string_view header = whole_header;
+  const absl::string_view algorithm = header.substr(0, header.find_first_of(" \t"));
+  if (!absl::StartsWith(algorithm, kAlgorithmFamily)) return MissingToken();
+  if (algorithm != kAlgorithm) return UnsupportedAlgorithm(algorithm);
+  header.remove_prefix(algorithm.size());
   for (absl::string_view part : absl::StrSplit(header, ',')) {
     part = absl::StripAsciiWhitespace(part);
     if (part.empty()) continue;
     const std::pair<absl::string_view, absl::string_view> pair = absl::StrSplit(part, absl::MaxSplits('=', 1));
     if (!absl::StrContains(part, '=')) {
-      return Incomplete(absl::StrCat("'", absl::CHexEscape(part),
-                                     "' not a valid key=value pair (missing equal-sign) in Authorization header."));
+      return Incomplete(absl::StrCat("Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and "
+                                     "encoded with Base64): '", Hashed(whole_header), "'."));
     }
     if (pair.first == "Credential") out.credential = std::string(pair.second);
     if (pair.first == "SignedHeaders") out.signed_headers = std::string(pair.second);
@@ -127,7 +139,10 @@ std::variant<Signature, AwsError> FromHeader(const http::Request& request, absl:
   if (out.date.empty()) {
     missing.push_back("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.");
   }
-  if (!missing.empty()) return Incomplete(absl::StrJoin(missing, " "));
+  if (!missing.empty()) {
+    return Incomplete(absl::StrCat(absl::StrJoin(missing, " "), " (Hashed with SHA-256 and encoded with Base64) Authorization=",
+                                   Hashed(whole_header)));
+  }
   return out;
 }
 
@@ -147,7 +162,7 @@ std::variant<Signature, AwsError> FromQuery(const Parameters& parameters) {
   if (!missing.empty()) {
     return Incomplete(absl::StrCat(absl::StrJoin(missing, " "), " Re-examine the query-string parameters."));
   }
-  if (algorithm != kAlgorithm) return Incomplete(absl::StrCat("X-Amz-Algorithm only supports \"", kAlgorithm, "\"."));
+  if (algorithm != kAlgorithm) return UnsupportedAlgorithm(algorithm);
   const absl::string_view expires = wire::Find(parameters, "X-Amz-Expires");
   if (expires.empty()) return out;
   int64_t seconds = 0;
@@ -168,7 +183,7 @@ std::variant<Scope, AwsError> ParseScope(const std::string& credential) {
     return Mismatch(absl::StrCat("Credential should be scoped with a valid terminator: '", kTerminator, "', not '",
                                  absl::CHexEscape(parts[4]), "'."));
   }
-  if (parts[2].empty()) return Mismatch("Credential should be scoped to a region.");
+  if (parts[2].empty()) return Mismatch("Credential should be scoped to a valid region.");
   return Scope{.access_key = parts[0],
                .date = parts[1],
                .region = parts[2],
@@ -264,7 +279,7 @@ std::optional<std::string> CanonicalValue(const http::Request& request, absl::st
 std::variant<std::string, AwsError> CanonicalHeaders(const http::Request& request, const Signature& signature) {
   const std::vector<std::string> names = absl::StrSplit(signature.signed_headers, ';');
   const auto is_signed = [&](absl::string_view name) { return absl::c_linear_search(names, name); };
-  if (!is_signed("host")) return Mismatch("'Host' must be a 'SignedHeader' in the AWS Authorization.");
+  if (!is_signed("host")) return Mismatch("'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization.");
   // It says which operation is meant, so it must not be anybody else's.
   if (!request.Header("X-Amz-Target").empty() && !is_signed("x-amz-target")) {
     return Mismatch("'X-Amz-Target' must be a 'SignedHeader' in the AWS Authorization.");
@@ -291,6 +306,9 @@ std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& requ
     return parameter.first == "X-Amz-Algorithm" || parameter.first == "X-Amz-Signature" || parameter.first == "X-Amz-Credential";
   });
   if (authorization.empty() && !presigned) return MissingToken();
+  if (!authorization.empty() && !wire::Find(parameters, "X-Amz-Algorithm").empty()) {
+    return Mismatch("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.");
+  }
   auto parsed = authorization.empty() ? FromQuery(parameters) : FromHeader(request, authorization);
   if (auto* error = std::get_if<AwsError>(&parsed)) return std::move(*error);
   const Signature& signature = std::get<Signature>(parsed);
@@ -342,7 +360,7 @@ std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& requ
     const Digest of_date = Hmac(absl::StrCat("AWS4", key->secret), scope.date);
     signing_key = Hmac(Hmac(Hmac(of_date, scope.region), scope.service), kTerminator);
   }
-  if (!Equal(Hex(Hmac(*signing_key, to_sign)), signature.signature)) return WrongSignature();
+  if (!Equal(Hex(Hmac(*signing_key, to_sign)), signature.signature)) return WrongSignature(canonical, to_sign);
   if (is_new) {
     MutexLock lock(&mutex_);
     if (signing_keys_.size() >= kSigningKeysMax) signing_keys_.clear();

@@ -177,6 +177,38 @@ TEST_F(SigV4Test, WhatIsNotSignedIsMissing) {
   EXPECT_EQ(error.message, "Request is missing Authentication Token");
 }
 
+TEST_F(SigV4Test, AnotherSchemeOfAuthenticationIsNone) {
+  EXPECT_EQ(Refused(With("Authorization", "Basic dXNlcg==")).query_code, "MissingAuthenticationToken");
+  EXPECT_EQ(Refused(With("Authorization", "Bearer AWS4-HMAC-SHA256")).query_code, "MissingAuthenticationToken");
+}
+
+TEST_F(SigV4Test, ARequestIsSignedInOnePlace) {
+  http::Request request = RequestOf(Vectors()[0]);
+  request.target = "/?X-Amz-Algorithm=AWS4-HMAC-SHA256";
+  const AwsError error = Refused(request);
+  EXPECT_EQ(error.query_code, "SignatureDoesNotMatch");
+  EXPECT_EQ(error.message, "Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.");
+}
+
+TEST_F(SigV4Test, AWrongSignatureIsToldWhatShouldHaveBeenSigned) {
+  const AwsError error = Refused(Changed("bf31", "bf32"));
+  EXPECT_TRUE(error.common);
+  EXPECT_EQ(error.message,
+            "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing "
+            "method. Consult the service documentation for details.\n\nThe Canonical String for this request should have been\n'GET\n/"
+            "\n\nhost:example.amazonaws.com\nx-amz-date:20150830T123600Z\n\nhost;x-amz-date\n"
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'\n\nThe String-to-Sign should have been\n'AWS4-HMAC-SHA256"
+            "\n20150830T123600Z\n20150830/us-east-1/service/aws4_request\n"
+            "bb579772317eb040ac9ed261061d46c1f17a8133879d6129b6e1c25292927e63'\n");
+  // What is not UTF-8 cannot be told in JSON.
+  http::Request request = RequestOf(Vectors()[0]);
+  request.headers.emplace_back("My-Header1", "\xff");
+  for (auto& [name, value] : request.headers) {
+    if (name == "Authorization") value = Authorization("host;my-header1;x-amz-date", "00");
+  }
+  EXPECT_THAT(Refused(request).message, testing::EndsWith("for details."));
+}
+
 TEST_F(SigV4Test, WhatIsIncompleteSaysWhatIsMissing) {
   const AwsError all = Refused({.method = "GET", .target = "/", .headers = {{"Authorization", "AWS4-HMAC-SHA256"}}});
   EXPECT_EQ(all.query_code, "IncompleteSignature");
@@ -184,11 +216,13 @@ TEST_F(SigV4Test, WhatIsIncompleteSaysWhatIsMissing) {
   EXPECT_EQ(all.message,
             "Authorization header requires 'Credential' parameter. Authorization header requires 'Signature' parameter. "
             "Authorization header requires 'SignedHeaders' parameter. Authorization header requires existence of either a "
-            "'X-Amz-Date' or a 'Date' header.");
+            "'X-Amz-Date' or a 'Date' header. (Hashed with SHA-256 and encoded with Base64) "
+            "Authorization=YI2YWea8FSxnksZL2ETHbs5elHm9HQufxTLK0W0ffV0=");
   const std::vector<std::pair<http::Request, std::string>> cases = {
-      {With("Authorization", "Basic dXNlcg=="), "AWS4-HMAC-SHA256"},
-      {With("Authorization", "AWS4-HMAC-SHA256X Credential=a"), "AWS4-HMAC-SHA256"},
-      {With("Authorization", "AWS4-HMAC-SHA256 nonsense"), "'nonsense' not a valid key=value pair"},
+      {With("Authorization", "AWS4-HMAC-SHA256X Credential=a"), "Unsupported AWS 'algorithm': 'AWS4-HMAC-SHA256X'."},
+      {With("Authorization", "AWS4-HMAC-SHA256 nonsense"),
+       "Invalid key=value pair (missing equal-sign) in Authorization header (hashed with SHA-256 and encoded with Base64): "
+       "'/GgzqArXSgHmeH9zKGL5W27LTpQAGGlulZHcz25KRcI='."},
       {Changed("Signature=", "Sig="), "requires 'Signature' parameter"},
       {Changed("/aws4_request", ""), "exactly 5 slash-delimited elements"},
       {With("X-Amz-Date", "2015-08-30 12:36:00"), "ISO-8601 'basic format'"},
@@ -218,11 +252,11 @@ TEST_F(SigV4Test, TheScopeMustFit) {
   const std::vector<std::pair<http::Request, std::string>> cases = {
       {Changed("/service/", "/sqs/"), "Credential should be scoped to correct service: 'service'."},
       {Changed("aws4_request", "aws5_request"), "Credential should be scoped with a valid terminator: 'aws4_request', not 'aws5_request'."},
-      {Changed("/us-east-1/", "//"), "Credential should be scoped to a region."},
+      {Changed("/us-east-1/", "//"), "Credential should be scoped to a valid region."},
       {Changed("20150830", "20150829"),
        "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP: '20150829' != '20150830', "
        "from '20150830T123600Z'."},
-      {Changed("host;", ""), "'Host' must be a 'SignedHeader' in the AWS Authorization."},
+      {Changed("host;", ""), "'Host' or ':authority' must be a 'SignedHeader' in the AWS Authorization."},
       {Changed("us-east-1", "eu-central-1"), "The request signature we calculated does not match"},
       {Changed("host;", "host;my-header1;"), "The request signature we calculated does not match"},
       {Changed("bf31", "bf32"), "The request signature we calculated does not match"},
@@ -289,7 +323,7 @@ TEST_F(SigV4Test, PresignedUrls) {
   }
   EXPECT_EQ(Refused(Presigned("X-Amz-Signature", "Signature")).message,
             "AWS query-string parameters must include 'X-Amz-Signature'. Re-examine the query-string parameters.");
-  EXPECT_THAT(Refused(Presigned("AWS4-HMAC-SHA256", "AWS4-ECDSA")).message, HasSubstr("only supports \"AWS4-HMAC-SHA256\""));
+  EXPECT_THAT(Refused(Presigned("AWS4-HMAC-SHA256", "AWS4-ECDSA")).message, HasSubstr("Unsupported AWS 'algorithm': 'AWS4-ECDSA'."));
 }
 
 }  // namespace

@@ -191,9 +191,9 @@ TEST_F(FrontDoorTest, RefusesWhatItCannotInterpret) {
     std::string part;
   };
   const Case cases[] = {
-      {Json("AmazonSQS.Fly", "{}"), R"("__type":"com.amazonaws.fake#InvalidAction","message":"The action Fly is not)"},
+      {Json("AmazonSQS.Fly", "{}"), R"("__type":"com.amazon.coral.service#UnknownOperationException","message":"The action Fly is not)"},
       {Json("AmazonS3.Show", "{}"), "The action Show is not valid for this endpoint."},
-      {Json("", "{}"), R"(#MissingAction")"},
+      {Json("", "{}"), R"(#UnknownOperationException","message":"The request must contain the header X-Amz-Target.)"},
       {Json("AmazonSQS.Show", "{"), R"(#SerializationException")"},
       {Json("AmazonSQS.Show", "{}"), R"(#MissingRequiredParameterException","message":"The request must contain the parameter QueueUrl.")"},
       {Json("AmazonSQS.Show", R"({"QueueUrl":""})"), R"(#MissingRequiredParameterException")"},

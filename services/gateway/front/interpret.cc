@@ -21,8 +21,15 @@ using wire::Value;
 
 constexpr absl::string_view kJsonType = "application/x-amz-json-1.0";
 
+constexpr absl::string_view kUnknownOperation = "UnknownOperationException";
+
 AwsError UnknownAction(absl::string_view action) {
-  return wire::SenderError("InvalidAction", absl::StrCat("The action ", action, " is not valid for this endpoint."));
+  return wire::CommonError("InvalidAction", kUnknownOperation, 400,
+                           absl::StrCat("The action ", action, " is not valid for this endpoint."));
+}
+
+AwsError MissingAction(absl::string_view where) {
+  return wire::CommonError("MissingAction", kUnknownOperation, 400, absl::StrCat("The request must contain the ", where, "."));
 }
 
 // A browser asks on behalf of a page that somebody else wrote. Without signatures any page could otherwise purge the queues of whoever
@@ -37,9 +44,8 @@ bool IsFromAnotherSite(const http::Request& request) {
 }
 
 AwsError AnotherSite() {
-  AwsError error = wire::SenderError("AccessDenied", "Requests that a browser makes for a page of another origin are refused.");
-  error.http_status = 403;
-  return error;
+  return wire::CommonError("AccessDenied", "AccessDeniedException", 403,
+                           "Requests that a browser makes for a page of another origin are refused.");
 }
 
 wire::CallContext ContextOf(const http::Request& request, const Options& options,
@@ -76,7 +82,7 @@ void InterpretJson(const http::Request& request, const std::vector<Service*>& se
     out.operation = service->Find(action);
   }
   if (target.empty()) {
-    out.input = wire::SenderError("MissingAction", "The request must contain the header X-Amz-Target.");
+    out.input = MissingAction("header X-Amz-Target");
   } else if (out.operation == nullptr) {
     out.input = UnknownAction(action.empty() ? target : action);
   } else {
@@ -97,7 +103,7 @@ void InterpretQuery(const Parameters& parameters, const std::vector<Service*>& s
     if (meant) break;
   }
   if (action.empty()) {
-    out.input = wire::SenderError("MissingAction", "The request must contain the parameter Action.");
+    out.input = MissingAction("parameter Action");
   } else if (out.operation == nullptr) {
     out.input = UnknownAction(action);
   } else {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "libs/base/error.h"
 #include "services/gateway/sqs/queue_attributes.h"
 
@@ -124,18 +125,62 @@ AwsError ExplainQueueName(const Call& call, const absl::Status& status) {
   return WithText(wire::FromStatus(status), fifo ? kFifoNameAllowed : kQueueNameAllowed);
 }
 
+std::string NameOfQueue(const Call& call) {
+  const std::string& url = call.input["QueueUrl"].absent() ? call.input["QueueName"].text() : call.input["QueueUrl"].text();
+  return url.substr(url.rfind('/') + 1);
+}
+
+// The service's sentences are `Message (user) attribute 'NAME' …`.
+std::string WordsOfMessageAttribute(absl::string_view sentence) {
+  constexpr absl::string_view kBegin = "Message (user) attribute '";
+  const auto name_before = [&](absl::string_view what) {
+    const size_t end = sentence.find(absl::StrCat("' ", what));
+    return end == absl::string_view::npos ? absl::string_view() : sentence.substr(0, end).substr(kBegin.size());
+  };
+  if (absl::StrContains(sentence, "' has an invalid name: it must not start with")) {
+    return "You can't use message attribute names beginning with 'AWS.' or 'Amazon'. These strings are reserved for internal use.";
+  }
+  if (absl::StartsWith(sentence, absl::StrCat(kBegin, "' has an invalid name"))) {
+    return "The request must contain non-empty message (user) attribute names.";
+  }
+  if (const auto name = name_before("has the data type \"\""); !name.empty()) {
+    return absl::StrCat("The message (user) attribute '", name, "' must contain a non-empty message attribute type.");
+  }
+  if (const auto name = name_before("has the data type"); !name.empty()) {
+    return absl::StrCat("The type of message (user) attribute '", name,
+                        "' is invalid. You must use only the following supported type prefixes: Binary, Number, String.");
+  }
+  if (const auto name = name_before("has the value"); !name.empty()) {
+    return absl::StrCat("Can't cast the value of message (user) attribute '", name, "' to a number.");
+  }
+  // In which field of its own a value is missing is nothing to clients of SQS.
+  return absl::StrReplaceAll(sentence, {{", in string_value.", "."}, {", in binary_value.", "."}});
+}
+
+// INVALID_PARAMETER_VALUE for what the service says of tags; the parameter is a map, so its sentence has the value.
+AwsError ExplainTags(const Call& call, const AwsError& error) {
+  if (absl::StartsWith(error.message, "A queue has at most")) {
+    return WithText(error, absl::StrCat("Too many tags added for queue ", NameOfQueue(call), "."));
+  }
+  const absl::string_view parameter = call.operation == "CreateQueue" ? "tags" : "Tags";
+  const size_t end = error.message.find("\" for tags");
+  const bool quotes = absl::StartsWith(error.message, "Value \"") && end != std::string::npos;
+  return InvalidParameter(quotes ? error.message.substr(7, end - 7) : "", parameter, WhyIn(error.message));
+}
+
 // INVALID_PARAMETER_VALUE
 AwsError ExplainParameter(const Call& call, const absl::Status& status) {
   const std::string field = FieldOf(status);
   const AwsError error = wire::FromStatus(status);
   if (field == "queue.name") return ExplainQueueName(call, status);
   if (field == "task_handle") return WithText(error, "Value for parameter TaskHandle is invalid.");
-  // The service says by how much a message is too long, and in which field of its own a value is missing.
+  if (absl::StartsWith(field, "tags")) return ExplainTags(call, error);
+  // The service says by how much a message is too long.
   if (absl::StartsWith(error.message, "One or more parameters are invalid.")) {
     return WithText(error, absl::StrCat(error.message.substr(0, error.message.find(';')), "."));
   }
   if (absl::StartsWith(error.message, "Message (user) attribute")) {
-    return WithText(error, absl::StrReplaceAll(error.message, {{", in string_value.", "."}, {", in binary_value.", "."}}));
+    return WithText(error, WordsOfMessageAttribute(error.message));
   }
   if (absl::StrContains(error.message, "beyond the limit [43200 seconds]")) {
     return NotAllowed(call, "VisibilityTimeout",
@@ -155,7 +200,12 @@ AwsError ExplainParameter(const Call& call, const absl::Status& status) {
 }
 
 AwsError ExplainMissing(const absl::Status& status) {
-  const ParameterWords* words = FindByField(FieldOf(status));
+  // Failures of a batch's entries have nothing but their sentence.
+  absl::string_view in_sentence(status.message().data(), status.message().size());
+  absl::ConsumePrefix(&in_sentence, "The request must contain the parameter ");
+  absl::ConsumeSuffix(&in_sentence, ".");
+  const std::string field = FieldOf(status);
+  const ParameterWords* words = FindByField(field.empty() ? in_sentence : field);
   return words == nullptr ? wire::FromStatus(status) : wire::MissingParameter(words->parameter);
 }
 
@@ -191,11 +241,6 @@ AwsError ExplainQueueDoesNotExist(const Call& call, const absl::Status& status) 
   return error;
 }
 
-std::string NameOfQueue(const Call& call) {
-  const std::string& url = call.input["QueueUrl"].text();
-  return url.substr(url.rfind('/') + 1);
-}
-
 // Reasons whose words do not depend on the field; empty: the service's own are SQS's.
 std::string WordsFor(ErrorReason reason, const Call& call, const absl::Status& status) {
   switch (reason) {
@@ -219,7 +264,8 @@ std::string WordsFor(ErrorReason reason, const Call& call, const absl::Status& s
     case ErrorReason::kQueueNotDeadLetterTarget:
       return "Source queue must be configured as a Dead Letter Queue.";
     case ErrorReason::kResourceNotFound:
-      return "The resource that you specified for the DestinationArn parameter doesn't exist.";
+      return absl::StrCat("The resource that you specified for the ",
+                          FieldOf(status) == "source_arn" ? "SourceArn" : "DestinationArn", " parameter doesn't exist.");
     default:
       return "";
   }

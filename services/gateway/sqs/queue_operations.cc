@@ -3,6 +3,7 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "services/gateway/sqs/errors.h"
 #include "services/gateway/sqs/queue_attributes.h"
 #include "services/gateway/sqs/queue_name.h"
@@ -44,15 +45,21 @@ MaybeError EncodeOnlyQueue(const Call& call, Request& request) {
 }
 
 template <typename ProtoMap>
-void EncodeTags(const Value& tags, ProtoMap& out) {
-  for (const auto& [key, value] : tags.fields()) out[key] = value.text();
+MaybeError EncodeTags(absl::string_view parameter, const Value& tags, ProtoMap& out) {
+  for (const auto& [key, value] : tags.fields()) {
+    if (absl::StartsWithIgnoreCase(key, "aws:")) {
+      return InvalidParameter(key, parameter, "Tag keys that begin with aws: are reserved.");
+    }
+    out[key] = value.text();
+  }
+  return std::nullopt;
 }
 
 }  // namespace
 
 MaybeError EncodeCreateQueue(const Call& call, queue::v1::CreateQueueRequest& request) {
   SetQueueByName(call, call.input["QueueName"].text(), "", *request.mutable_queue());
-  EncodeTags(call.input["tags"], *request.mutable_tags());
+  if (MaybeError error = EncodeTags("tags", call.input["tags"], *request.mutable_tags())) return error;
   return EncodeAttributes(call, call.input["Attributes"], *request.mutable_attributes());
 }
 
@@ -127,8 +134,7 @@ Value DecodeListDeadLetterSourceQueues(const Call& call,
 
 MaybeError EncodeTagQueue(const Call& call, queue::v1::TagQueueRequest& request) {
   SetQueue(call, *request.mutable_queue());
-  EncodeTags(call.input["Tags"], *request.mutable_tags());
-  return std::nullopt;
+  return EncodeTags("Tags", call.input["Tags"], *request.mutable_tags());
 }
 Value DecodeTagQueue(const Call&, const queue::v1::TagQueueResponse&) { return Value(); }
 

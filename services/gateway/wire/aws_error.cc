@@ -9,6 +9,14 @@ AwsError SenderError(absl::string_view code, absl::string_view message) {
   return {.code = std::string(code), .query_code = std::string(code), .message = std::string(message)};
 }
 
+AwsError CommonError(absl::string_view query_code, absl::string_view json_code, int http_status, absl::string_view message) {
+  return {.code = std::string(json_code),
+          .query_code = std::string(query_code),
+          .http_status = http_status,
+          .message = std::string(message),
+          .common = true};
+}
+
 AwsError FromStatus(const absl::Status& status) {
   ErrorReason reason = ReasonOf(status);
   if (reason == ErrorReason::kUnspecified) {

@@ -13,7 +13,12 @@ namespace {
 
 using Json = nlohmann::json;
 
-AwsError SerializationError(absl::string_view message) { return SenderError("SerializationException", message); }
+// The namespace of errors that are no service's own.
+constexpr absl::string_view kCommonNamespace = "com.amazon.coral.service";
+
+AwsError SerializationError(absl::string_view message) {
+  return CommonError("SerializationException", "SerializationException", 400, message);
+}
 
 // Beyond, a double no longer holds every whole number.
 constexpr double kWholeMax = 9007199254740992.0;
@@ -184,7 +189,7 @@ std::string FormatJsonAnswer(const Shape& output, const Value& value) {
 
 std::string FormatJsonError(const AwsError& error, absl::string_view shape_namespace) {
   std::string json = "{\"__type\":";
-  AppendText(absl::StrCat(shape_namespace, "#", error.code), json);
+  AppendText(absl::StrCat(error.common ? kCommonNamespace : shape_namespace, "#", error.code), json);
   json += ",\"message\":";
   AppendText(error.message, json);
   json += "}";

@@ -134,6 +134,11 @@ absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& re
                                   "StartMessageMoveTask answered."),
                      {{"field", "task_handle"}});
   }
+  if (context.engine.registry().FindByArn(handle.source_arn()) == nullptr) {
+    return MakeError(ErrorReason::kResourceNotFound,
+                     absl::StrCat("The source of the task, \"", handle.source_arn(), "\", doesn't exist."),
+                     {{"field", "source_arn"}});
+  }
   WEIR_ASSIGN_OR_RETURN(const int64_t moved, context.engine.move_tasks().Cancel(handle.task_id(), deadline));
   response.set_messages_moved(moved);
   return absl::OkStatus();
