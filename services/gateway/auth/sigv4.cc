@@ -60,7 +60,7 @@ AwsError WrongSignature() { return Mismatch(kWrongSignature); }
 
 // With what should have been signed: it tells who writes a client what is different, and nobody anything that was not in the request.
 AwsError WrongSignature(absl::string_view canonical, absl::string_view to_sign) {
-  if (!wire::IsUtf8(canonical)) return WrongSignature();
+  if (!wire::IsUtf8(canonical) || !wire::IsUtf8(to_sign)) return WrongSignature();
   return Mismatch(absl::StrCat(kWrongSignature, "\n\nThe Canonical String for this request should have been\n'", canonical,
                                "'\n\nThe String-to-Sign should have been\n'", to_sign, "'\n"));
 }
