@@ -67,6 +67,8 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     }
     Step(2, create_, owner, std::move(input), [self = shared_from_this()](Outcome outcome) {
       if (std::holds_alternative<AwsError>(outcome)) return self->Finish(std::move(outcome));
+      // Whoever asked has gone; the queue was created before that was known, and stays.
+      if (self->cancelled()) return self->Finish(wire::FromStatus(absl::CancelledError("The call was cancelled.")));
       self->Step(3, self->operation_, self->context_, std::move(self->input_),
                  [self](Outcome answer) { self->Finish(std::move(answer)); });
     });
