@@ -50,7 +50,7 @@ absl::StatusOr<ExitCode> Create(Session& session, const Options& options) {
   const absl::Status valid = Validate(wanted);
   if (!valid.ok()) return UsageError(std::string(valid.message()));
   WEIR_RETURN_IF_ERROR(MakeDefaultFolder(options));
-  const std::string master = options.master.empty() ? gateway::auth::DefaultMasterPath(options.file) : options.master;
+  const std::string master = gateway::auth::MasterPath(options.file, options.master);
   WEIR_ASSIGN_OR_RETURN(const AccessKey key, CreateAccessKey(options.file, master, wanted, SystemClock().Now()));
   Json document = ToJson(key);
   document["secret"] = key.secret;

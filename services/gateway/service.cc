@@ -130,9 +130,8 @@ absl::StatusOr<std::unique_ptr<GatewayServer>> GatewayServer::Start(const Config
   WEIR_RETURN_IF_ERROR(config.Validate());
   std::unique_ptr<auth::KeySource> keys;
   if (config.auth == "sigv4") {
-    WEIR_ASSIGN_OR_RETURN(keys, auth::AccessKeyFile::Open(config.access_keys, config.access_keys_master.empty()
-                                                                                  ? auth::DefaultMasterPath(config.access_keys)
-                                                                                  : config.access_keys_master));
+    WEIR_ASSIGN_OR_RETURN(keys, auth::AccessKeyFile::Open(config.access_keys,
+                                                          auth::MasterPath(config.access_keys, config.access_keys_master)));
   }
   std::vector<sqs::DeclaredQueue> queues;
   if (!config.queues_file.empty()) {

@@ -21,7 +21,7 @@ TEST(GatewaySignaturesTest, OnlyWhoeverHasAKeyIsServed) {
   const std::string data = absl::StrCat(dir.path(), "/data");
   std::filesystem::create_directory(data);
   const std::string keys = data + "/access-keys.json";
-  const std::string master = gateway::auth::DefaultMasterPath(keys);
+  const std::string master = gateway::auth::MasterPath(keys);
   const auto create = [&](const std::string& account) {
     return gateway::auth::CreateAccessKey(keys, master, {.account = account, .description = "test"}, absl::Now());
   };

@@ -184,7 +184,8 @@ std::string VersionOf(const std::string& path) {
 
 }  // namespace
 
-std::string DefaultMasterPath(absl::string_view path) {
+std::string MasterPath(absl::string_view path, absl::string_view given) {
+  if (!given.empty()) return std::string(given);
   return (std::filesystem::path(std::string(path)).parent_path() / "access-keys.master").string();
 }
 

@@ -20,8 +20,8 @@
 
 namespace weir::gateway::auth {
 
-// "access-keys.master" beside the file of the keys.
-std::string DefaultMasterPath(absl::string_view path);
+// Where the master key of the keys in `path` stands: at `given`, or if that is empty in "access-keys.master" beside them.
+std::string MasterPath(absl::string_view path, absl::string_view given = "");
 
 // For the gateway. Looks at most once a second whether the files have changed (also as Kubernetes changes mounted Secrets, by another
 // link), and then reads them again. Files that cannot be read or do not fit are logged, and the keys of before stay in force until the

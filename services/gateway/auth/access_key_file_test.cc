@@ -56,7 +56,7 @@ class AccessKeyFileTest : public testing::Test {
 
   TempDir dir_;
   const std::string path_ = dir_.path() + "/access-keys.json";
-  const std::string master_ = DefaultMasterPath(path_);
+  const std::string master_ = MasterPath(path_);
   FakeClock clock_;
 };
 
@@ -84,6 +84,7 @@ TEST_F(AccessKeyFileTest, OnlyTheOwnerReadsTheFilesAndNoSecretStandsInThem) {
   EXPECT_EQ(ModeOf(path_), 0600u);
   EXPECT_EQ(ModeOf(master_), 0600u);
   EXPECT_EQ(master_, dir_.path() + "/access-keys.master");
+  EXPECT_EQ(MasterPath(path_, "/elsewhere/key"), "/elsewhere/key");
   EXPECT_THAT(TextOf(path_), HasSubstr(made.id));
   EXPECT_THAT(TextOf(path_), Not(HasSubstr(made.secret)));
 }

@@ -299,17 +299,16 @@ bool Equal(absl::string_view expected, absl::string_view given) {
 
 }  // namespace
 
-std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& request, absl::Time now) {
-  const Parameters parameters = wire::ParseForm(request.query());
+std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& request, const Parameters& query, absl::Time now) {
   const absl::string_view authorization = request.Header("Authorization");
-  const bool presigned = absl::c_any_of(parameters, [](const auto& parameter) {
+  const bool presigned = absl::c_any_of(query, [](const auto& parameter) {
     return parameter.first == "X-Amz-Algorithm" || parameter.first == "X-Amz-Signature" || parameter.first == "X-Amz-Credential";
   });
   if (authorization.empty() && !presigned) return MissingToken();
-  if (!authorization.empty() && !wire::Find(parameters, "X-Amz-Algorithm").empty()) {
+  if (!authorization.empty() && !wire::Find(query, "X-Amz-Algorithm").empty()) {
     return Mismatch("Found both 'X-Amz-Algorithm' as a query-string param and 'Authorization' as HTTP header.");
   }
-  auto parsed = authorization.empty() ? FromQuery(parameters) : FromHeader(request, authorization);
+  auto parsed = authorization.empty() ? FromQuery(query) : FromHeader(request, authorization);
   if (auto* error = std::get_if<AwsError>(&parsed)) return std::move(*error);
   const Signature& signature = std::get<Signature>(parsed);
   auto parsed_scope = ParseScope(signature.credential);
@@ -332,7 +331,7 @@ std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& requ
   const std::optional<AccessKey> key = keys_.Find(scope.access_key);
   // There are no temporary credentials, so a session's token is nobody's.
   const bool has_session = !request.Header("X-Amz-Security-Token").empty() ||
-                           !wire::Find(parameters, "X-Amz-Security-Token").empty();
+                           !wire::Find(query, "X-Amz-Security-Token").empty();
   if (!key.has_value() || key->disabled || has_session) return InvalidToken();
   if (auto error = CheckTime(*signed_at, signature.good_for, now)) return *std::move(error);
 
@@ -344,7 +343,7 @@ std::variant<Identity, AwsError> SigV4Verifier::Verify(const http::Request& requ
   auto headers = CanonicalHeaders(request, signature);
   if (auto* error = std::get_if<AwsError>(&headers)) return std::move(*error);
   const std::string canonical =
-      absl::StrCat(request.method, "\n", CanonicalPath(request.path()), "\n", CanonicalQuery(parameters, signature.in_query), "\n",
+      absl::StrCat(request.method, "\n", CanonicalPath(request.path()), "\n", CanonicalQuery(query, signature.in_query), "\n",
                    std::get<std::string>(headers), "\n", signature.signed_headers, "\n", payload_hash);
   const std::string to_sign = absl::StrCat(kAlgorithm, "\n", date, "\n", scope.text, "\n", Hex(Sha256(canonical)));
 

@@ -17,6 +17,7 @@
 #include "services/gateway/auth/access_keys.h"
 #include "services/gateway/http/message.h"
 #include "services/gateway/wire/aws_error.h"
+#include "services/gateway/wire/form.h"
 
 namespace weir::gateway::auth {
 
@@ -39,7 +40,8 @@ class SigV4Verifier {
   SigV4Verifier(KeySource& keys, std::vector<std::string> services) : keys_(keys), services_(std::move(services)) {}
 
   // Or an error as AWS has it: MissingAuthenticationToken, IncompleteSignature, InvalidClientTokenId, SignatureDoesNotMatch.
-  std::variant<Identity, wire::AwsError> Verify(const http::Request& request, absl::Time now);
+  // `query`: the request's, parsed.
+  std::variant<Identity, wire::AwsError> Verify(const http::Request& request, const wire::Parameters& query, absl::Time now);
 
  private:
   using Digest = std::array<unsigned char, 32>;

@@ -113,13 +113,16 @@ http::Request RequestOf(const Vector& vector) {
 
 class SigV4Test : public testing::Test {
  protected:
+  std::variant<Identity, AwsError> Verify(const http::Request& request, absl::Time now) {
+    return verifier_.Verify(request, wire::ParseForm(request.query()), now);
+  }
   AwsError Refused(const http::Request& request, absl::Time now = kNow) {
-    auto outcome = verifier_.Verify(request, now);
+    auto outcome = Verify(request, now);
     if (std::holds_alternative<AwsError>(outcome)) return std::get<AwsError>(outcome);
     return {.query_code = "accepted"};
   }
   bool Accepts(const http::Request& request, absl::Time now = kNow) {
-    return std::holds_alternative<Identity>(verifier_.Verify(request, now));
+    return std::holds_alternative<Identity>(Verify(request, now));
   }
   static http::Request With(const std::string& name, const std::string& value) {
     http::Request request = RequestOf(Vectors()[0]);
@@ -150,7 +153,7 @@ TEST_F(SigV4Test, VectorsOfAws) {
 }
 
 TEST_F(SigV4Test, TheIdentityIsTheKeysAndTheScopes) {
-  const auto outcome = verifier_.Verify(RequestOf(Vectors()[0]), kNow);
+  const auto outcome = Verify(RequestOf(Vectors()[0]), kNow);
   const auto* identity = std::get_if<Identity>(&outcome);
   ASSERT_NE(identity, nullptr);
   EXPECT_EQ(identity->access_key, "AKIDEXAMPLE");

@@ -153,7 +153,7 @@ Interpreted Interpret(const http::Request& request, const Options& options, cons
   if (json) out.protocol = Protocol::kJson;
   if (options.verifier != nullptr) {
     // Before anything is read that a stranger wrote.
-    auto verified = options.verifier->Verify(request, now);
+    auto verified = options.verifier->Verify(request, from_url, now);
     if (auto* error = std::get_if<AwsError>(&verified)) {
       out.input = std::move(*error);
       return out;
