@@ -59,6 +59,8 @@ TEST_F(UpgradeTest, StoreOfTheFirstVersionIsMigratedInPlaceAndDeliversItsMessage
   EXPECT_FALSE(orders.attributes().has_fifo_queue());
   EXPECT_EQ(orders.attributes().partitions(), 1);
   EXPECT_EQ(orders.tags_size(), 0);
+  EXPECT_FALSE(orders.attributes().has_policy());
+  EXPECT_EQ(orders.attributes().annotations_size(), 0);
 
   EXPECT_EQ(Counts("orders"), "2/0/1");
   // One was touched before, the other is read from the store first: a receive need not have both.
@@ -89,8 +91,18 @@ TEST_F(UpgradeTest, WhatIsNewCanBeUsedInAMigratedStore) {
   Must(&Stub::TagQueue, Proto<v1::TagQueueRequest>("queue { name: 'orders' } tags { key: 'team' value: 'shop' }"));
   EXPECT_EQ(GetQueue("orders").tags().at("team"), "shop");
   CreateQueue("orders.fifo", "fifo_queue: true");
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"AWS":"111122223333"},)"
+      R"("Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:000000000000:orders"}]})";
+  v1::UpdateQueueRequest update;
+  update.mutable_queue()->set_name("orders");
+  update.mutable_attributes()->set_policy(policy);
+  (*update.mutable_attributes()->mutable_annotations())["owner"] = "shop";
+  Must(&Stub::UpdateQueue, update);
   StopServer();
   StartServer();
+  EXPECT_EQ(GetQueue("orders").attributes().policy(), policy);
+  EXPECT_EQ(GetQueue("orders").attributes().annotations().at("owner"), "shop");
   EXPECT_EQ(GetQueue("orders").tags().at("team"), "shop");
   EXPECT_TRUE(GetQueue("orders.fifo").attributes().fifo_queue());
   EXPECT_EQ(Counts("orders"), "2/0/1");

@@ -1,6 +1,7 @@
 #include "services/queue/api/queue_codec.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 
@@ -21,6 +22,7 @@ constexpr int kAllowedSourcesMax = 10;
 constexpr int32_t kPartitionsMax = 64;
 constexpr int32_t kMessageBytesMin = 1'024;
 constexpr int32_t kMessageBytesMax = 1'048'576;
+constexpr size_t kPolicyBytesMax = 8'192;  // SQS's quota
 
 absl::Status InvalidAttribute(absl::string_view attribute, absl::string_view value,
                               absl::string_view allowed) {
@@ -85,6 +87,33 @@ absl::Status SetRedriveAllowPolicy(const v1::RedriveAllowPolicy& policy,
     out->source_queue_arns.push_back(arn);
   }
   return absl::OkStatus();
+}
+
+// A document is too long for an error to show it.
+absl::Status InvalidPolicy(absl::string_view why) {
+  return MakeError(ErrorReason::kInvalidAttributeValue,
+                   absl::StrCat("Value for attribute policy is invalid: ", why),
+                   {{"attribute", "policy"}});
+}
+
+absl::Status SetPolicy(const std::string& document, std::string& out) {
+  if (document.size() > kPolicyBytesMax) {
+    return InvalidPolicy(absl::StrCat("it has ", document.size(), " bytes, and the most are ", kPolicyBytesMax, "."));
+  }
+  out = document;
+  return absl::OkStatus();
+}
+
+absl::Status SetAnnotations(const google::protobuf::Map<std::string, std::string>& annotations,
+                            std::map<std::string, std::string>& out) {
+  for (const auto& [key, value] : annotations) {
+    if (value.empty()) {
+      out.erase(key);
+    } else {
+      out[key] = value;
+    }
+  }
+  return CheckAnnotations(out);
 }
 
 absl::Status UnknownAttribute(absl::string_view attribute, absl::string_view sentence) {
@@ -202,6 +231,24 @@ void EncodeAttributes(const store::QueueAttributes& attributes, v1::QueueAttribu
         static_cast<v1::RedrivePermission>(static_cast<int>(policy->permission)));
     for (const std::string& arn : policy->source_queue_arns) encoded.add_source_queue_arns(arn);
   }
+  if (!attributes.policy.empty()) out.set_policy(attributes.policy);
+  for (const auto& [key, value] : attributes.annotations) (*out.mutable_annotations())[key] = value;
+}
+
+// Nothing for one that is not there.
+std::string AnnotationOf(const store::QueueAttributes& attributes, const std::string& key) {
+  const auto found = attributes.annotations.find(key);
+  return found == attributes.annotations.end() ? "" : found->second;
+}
+
+// The first key of `wanted` in order, so that the same request has the same answer.
+std::optional<std::string> FirstDifferentAnnotation(const google::protobuf::Map<std::string, std::string>& wanted,
+                                                    const store::QueueAttributes& current) {
+  const std::map<std::string, std::string> sorted(wanted.begin(), wanted.end());
+  for (const auto& [key, value] : sorted) {
+    if (value != AnnotationOf(current, key)) return absl::StrCat("annotations.", key);
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -263,6 +310,8 @@ absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes
     WEIR_RETURN_IF_ERROR(
         SetRedriveAllowPolicy(attributes.redrive_allow_policy(), base.redrive_allow_policy));
   }
+  if (attributes.has_policy()) WEIR_RETURN_IF_ERROR(SetPolicy(attributes.policy(), base.policy));
+  WEIR_RETURN_IF_ERROR(SetAnnotations(attributes.annotations(), base.annotations));
   return base;
 }
 
@@ -390,7 +439,8 @@ std::optional<std::string> FirstDifference(const v1::QueueAttributes& wanted,
       wanted_values.redrive_allow_policy != current.redrive_allow_policy) {
     return "redrive_allow_policy";
   }
-  return std::nullopt;
+  if (wanted.has_policy() && wanted_values.policy != current.policy) return "policy";
+  return FirstDifferentAnnotation(wanted.annotations(), current);
 }
 
 void EncodeQueue(const engine::QueueInfo& queue, v1::Queue& out) {

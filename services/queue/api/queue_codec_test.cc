@@ -4,6 +4,10 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <cstring>
+#include <map>
+#include <string>
+
 #include "libs/base/check.h"
 #include "libs/base/error.h"
 
@@ -85,6 +89,77 @@ TEST_F(ApplyTest, PartitionsAreOneForNow) {
   ExpectRefused(false, "partitions: 0", ErrorReason::kInvalidAttributeValue, "partitions");
   ExpectRefused(false, "partitions: 65", ErrorReason::kInvalidAttributeValue, "partitions");
   EXPECT_EQ(Apply(false, "partitions: 64")->partitions, 64);
+}
+
+constexpr char kPolicy[] =
+    R"({"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"AWS":"111122223333"},)"
+    R"("Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:000000000000:orders"}]})";
+
+// Maps are filled in by hand: parsing them uses reflection, and there ThreadSanitizer's build disagrees with the distribution's library
+// about how a map is laid out.
+v1::QueueAttributes Annotations(const std::map<std::string, std::string>& annotations) {
+  v1::QueueAttributes attributes;
+  for (const auto& [key, value] : annotations) (*attributes.mutable_annotations())[key] = value;
+  return attributes;
+}
+
+TEST_F(ApplyTest, PolicyIsReplacedKeptOrRemoved) {
+  v1::QueueAttributes change;
+  change.set_policy(kPolicy);
+  const auto with_policy = ApplyAttributes(change, {});
+  ASSERT_TRUE(with_policy.ok()) << with_policy.status();
+  EXPECT_EQ(with_policy->policy, kPolicy);
+  EXPECT_EQ(ApplyAttributes({}, *with_policy)->policy, kPolicy);
+  change.set_policy("");
+  EXPECT_EQ(ApplyAttributes(change, *with_policy)->policy, "");
+}
+
+TEST_F(ApplyTest, PolicyHasTheSizeOfSqs) {
+  const auto padded = [](size_t bytes) { return kPolicy + std::string(bytes - std::strlen(kPolicy), ' '); };
+  v1::QueueAttributes change;
+  change.set_policy(padded(8'192));
+  EXPECT_TRUE(ApplyAttributes(change, {}).ok());
+  change.set_policy(padded(8'193));
+  const absl::Status too_large = ApplyAttributes(change, {}).status();
+  EXPECT_EQ(ReasonOf(too_large), ErrorReason::kInvalidAttributeValue);
+  EXPECT_EQ(MetadataOf(too_large)["attribute"], "policy");
+  EXPECT_EQ(std::string(too_large.message()),
+            "Value for attribute policy is invalid: it has 8193 bytes, and the most are 8192.");
+}
+
+TEST_F(ApplyTest, AnnotationsAreSetKeptAndRemovedByKey) {
+  const auto first = ApplyAttributes(Annotations({{"a", "1"}, {"b", "2"}, {"none", ""}}), {});
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_THAT(first->annotations, testing::ElementsAre(testing::Pair("a", "1"), testing::Pair("b", "2")));
+  EXPECT_EQ(ApplyAttributes({}, *first)->annotations, first->annotations);
+  EXPECT_THAT(ApplyAttributes(Annotations({{"a", ""}, {"b", "3"}}), *first)->annotations,
+              testing::ElementsAre(testing::Pair("b", "3")));
+}
+
+TEST_F(ApplyTest, FiftyAnnotationsAreTheLimitOfAQueueNotOfAChange) {
+  std::map<std::string, std::string> fifty;
+  while (fifty.size() < 50) fifty["k" + std::to_string(fifty.size())] = "v";
+  const auto full = ApplyAttributes(Annotations(fifty), {});
+  ASSERT_TRUE(full.ok()) << full.status();
+  const absl::Status more = ApplyAttributes(Annotations({{"more", "v"}}), *full).status();
+  EXPECT_EQ(ReasonOf(more), ErrorReason::kInvalidAttributeValue);
+  EXPECT_TRUE(ApplyAttributes(Annotations({{"more", "v"}, {"k0", ""}}), *full).ok());
+}
+
+TEST(FirstDifferenceTest, PolicyAndAnnotationsAreComparedWhereTheyAreSet) {
+  const store::QueueAttributes current{.policy = kPolicy, .annotations = {{"b", "2"}}};
+  const auto difference = [&](const v1::QueueAttributes& wanted) {
+    return FirstDifference(wanted, ApplyAttributes(wanted, current).value(), current).value_or("");
+  };
+  v1::QueueAttributes policy;
+  policy.set_policy(kPolicy);
+  EXPECT_EQ(difference({}), "");
+  EXPECT_EQ(difference(policy), "");
+  policy.set_policy("");
+  EXPECT_EQ(difference(policy), "policy");
+  EXPECT_EQ(difference(Annotations({{"a", ""}, {"b", "2"}})), "");
+  EXPECT_EQ(difference(Annotations({{"a", "1"}, {"c", "3"}})), "annotations.a");
+  EXPECT_EQ(difference(Annotations({{"b", ""}})), "annotations.b");
 }
 
 TEST(FirstDifferenceTest, ComparesOnlyWhatIsSet) {

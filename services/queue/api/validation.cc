@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -18,6 +19,9 @@ constexpr size_t kTokenMax = 128;
 constexpr size_t kTagsMax = 50;
 constexpr size_t kTagKeyMax = 128;
 constexpr size_t kTagValueMax = 256;
+constexpr size_t kAnnotationsMax = 50;
+constexpr size_t kAnnotationKeyMax = 128;
+constexpr size_t kAnnotationValueMax = 2'048;
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; }
 
@@ -140,6 +144,33 @@ absl::Status CheckTags(const store::Tags& tags) {
     if (Characters(value) > kTagValueMax || HasControlCharacters(value)) {
       return Invalid(absl::StrCat("tags[\"", key, "\"]"), value,
                      "the value of a tag has 0 to 256 characters, none of them a control character");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAnnotations(const std::map<std::string, std::string>& annotations) {
+  const auto invalid = [](absl::string_view field, absl::string_view sentence) {
+    return MakeError(ErrorReason::kInvalidAttributeValue, sentence, {{"attribute", std::string(field)}});
+  };
+  if (annotations.size() > kAnnotationsMax) {
+    return invalid("annotations", absl::StrCat("A queue has at most ", kAnnotationsMax,
+                                               " annotations; with these it would have ", annotations.size(), "."));
+  }
+  for (const auto& [key, value] : annotations) {
+    const bool well_formed = !key.empty() && key.size() <= kAnnotationKeyMax &&
+                             std::all_of(key.begin(), key.end(), [](char c) { return IsNameCharacter(c) || c == '.'; });
+    // It may be too long to be shown whole.
+    if (!well_formed) {
+      return invalid("annotations", absl::StrCat("Key \"", absl::CHexEscape(absl::string_view(key).substr(0, kAnnotationKeyMax)),
+                                                 "\" of annotations is invalid: it has 1 to ", kAnnotationKeyMax,
+                                                 " of A-Z, a-z, 0-9, '-', '_' and '.'."));
+    }
+    if (Characters(value) > kAnnotationValueMax || HasControlCharacters(value)) {
+      const std::string field = absl::StrCat("annotations.", key);
+      return invalid(field, absl::StrCat("Value for attribute ", field, " is invalid: it has 1 to ", kAnnotationValueMax,
+                                         " characters, none of them a control character; this one has ",
+                                         Characters(value), "."));
     }
   }
   return absl::OkStatus();

@@ -2,6 +2,7 @@
 // allowed. The limits are those of SQS.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -44,6 +45,10 @@ absl::Status CheckToken(absl::string_view token, absl::string_view field);
 
 // Keys of 1 to 128 characters and values of 0 to 256, without control characters, at most 50 of them.
 absl::Status CheckTags(const store::Tags& tags);
+
+// Those that a queue would have: keys of 1 to 128 of A-Z, a-z, 0-9, '-', '_' and '.', values of 1 to 2,048 characters, at most 50 of
+// them. INVALID_ATTRIBUTE_VALUE.
+absl::Status CheckAnnotations(const std::map<std::string, std::string>& annotations);
 
 // 1 to 10 entries with ids that are well-formed and distinct.
 template <typename Entry>

@@ -121,6 +121,36 @@ TEST(PageTokenTest, IsGoodForItsOwnQueryOnly) {
   EXPECT_EQ(grpcx::ParsePageToken("", "x").value(), "");
 }
 
+TEST(CheckAnnotationsTest, BoundsKeysAndValues) {
+  EXPECT_TRUE(CheckAnnotations({}).ok());
+  EXPECT_TRUE(CheckAnnotations({{"KmsMasterKeyId", "alias/aws/sqs"}, {"my.own_key-2", std::string(2'048, 'v')}}).ok());
+  std::string umlauts;
+  for (int i = 0; i < 2'048; ++i) umlauts += "\u00fc";
+  EXPECT_TRUE(CheckAnnotations({{"k", umlauts}}).ok()) << "characters count, not bytes";
+  EXPECT_TRUE(CheckAnnotations({{std::string(128, 'k'), "v"}}).ok());
+  struct Refused {
+    std::map<std::string, std::string> annotations;
+    std::string attribute;
+    std::string words;
+  };
+  const Refused refused[] = {
+      {{{"", "v"}}, "annotations", "Key \"\" of annotations is invalid: it has 1 to 128 of A-Z, a-z"},
+      {{{"a b", "v"}}, "annotations", "Key \"a b\""},
+      {{{"\u00fc", "v"}}, "annotations", "Key \"\\xc3\\xbc\""},
+      {{{std::string(129, 'k'), "v"}}, "annotations", "Key \"kkk"},
+      {{{"k", umlauts + "v"}}, "annotations.k", "this one has 2049."},
+      {{{"k", "a\nb"}}, "annotations.k", "none of them a control character"},
+      {{{"k", std::string("a\0b", 3)}}, "annotations.k", "none of them a control character"},
+  };
+  for (const Refused& c : refused) {
+    const absl::Status status = CheckAnnotations(c.annotations);
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidAttributeValue) << c.words;
+    EXPECT_EQ(MetadataOf(status)["attribute"], c.attribute);
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.words));
+    EXPECT_LT(status.message().size(), 300u);
+  }
+}
+
 TEST(CheckTagsTest, BoundsKeysValuesAndTheirNumber) {
   EXPECT_TRUE(CheckTags({}).ok());
   EXPECT_TRUE(CheckTags({{"team", "orders"}, {"empty", ""}}).ok());

@@ -64,6 +64,8 @@ struct QueueAttributes {
   core::DeduplicationScope deduplication_scope = core::DeduplicationScope::kQueue;
   FifoThroughputLimit fifo_throughput_limit = FifoThroughputLimit::kPerQueue;
   int32_t partitions = 1;  // how many were asked for
+  std::string policy;      // of access, JSON; empty: none
+  std::map<std::string, std::string> annotations;  // kept for who set them
   friend bool operator==(const QueueAttributes&, const QueueAttributes&) = default;
 };
 

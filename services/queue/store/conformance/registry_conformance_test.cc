@@ -40,7 +40,9 @@ QueueAttributes UnusualAttributes() {
           .content_based_deduplication = true,
           .deduplication_scope = core::DeduplicationScope::kMessageGroup,
           .fifo_throughput_limit = FifoThroughputLimit::kPerMessageGroupId,
-          .partitions = 64};
+          .partitions = 64,
+          .policy = R"({"Id": "\"é\\", "Statement": [{"Sid": "it's {a}, $1"}]})",
+          .annotations = {{"KmsMasterKeyId", "alias/aws/sqs"}, {"a \"b\", {c}", "\\ \u00e9"}, {"empty", ""}}};
 }
 
 TYPED_TEST(RegistryConformance, ShardCountIsFixedByTheFirstCall) {

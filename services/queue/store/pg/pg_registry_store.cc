@@ -26,14 +26,16 @@ constexpr char kSelectQueues[] =
     " (extract(epoch FROM q.created_at) * 1000000)::bigint,"
     " (extract(epoch FROM q.updated_at) * 1000000)::bigint, q.version, q.fifo,"
     " q.content_based_deduplication, q.deduplication_scope, q.fifo_throughput_limit,"
-    " q.partition_count, q.tag_keys, q.tag_values, q.created_partition_count, p.partition_id,"
-    " p.shard"
+    " q.partition_count, q.tag_keys, q.tag_values, q.created_partition_count, q.policy,"
+    " q.annotation_keys, q.annotation_values, p.partition_id, p.shard"
     " FROM queue.queues q JOIN queue.partitions p USING (queue_id)";
 constexpr int kFifoColumn = 16;
 constexpr int kTagColumn = 21;
 constexpr int kCreatedColumn = 23;
-constexpr int kPartitionColumn = 24;
-constexpr int kShardColumn = 25;
+constexpr int kPolicyColumn = 24;
+constexpr int kAnnotationColumn = 25;
+constexpr int kPartitionColumn = 27;
+constexpr int kShardColumn = 28;
 
 // PostgreSQL's text form of an array.
 std::string ArrayLiteral(const std::vector<std::string>& values) {
@@ -59,20 +61,23 @@ std::vector<std::string> ParseArray(const pqxx::field& field) {
   }
 }
 
-Tags TagsOf(const pqxx::field& keys, const pqxx::field& values) {
+// Tags and annotations are two arrays each.
+using Texts = std::map<std::string, std::string>;
+
+Texts TextsOf(const pqxx::field& keys, const pqxx::field& values) {
   std::vector<std::string> key = ParseArray(keys);
   std::vector<std::string> value = ParseArray(values);
-  Tags tags;
-  for (size_t i = 0; i < key.size(); ++i) tags[std::move(key[i])] = std::move(value[i]);
-  return tags;
+  Texts texts;
+  for (size_t i = 0; i < key.size(); ++i) texts[std::move(key[i])] = std::move(value[i]);
+  return texts;
 }
 
 // As parameters.
-struct TagParams {
-  explicit TagParams(const Tags& tags) {
+struct TextsParams {
+  explicit TextsParams(const Texts& texts) {
     std::vector<std::string> key;
     std::vector<std::string> value;
-    for (const auto& [k, v] : tags) {
+    for (const auto& [k, v] : texts) {
       key.push_back(k);
       value.push_back(v);
     }
@@ -115,7 +120,9 @@ QueueRecord RecordOf(const pqxx::row& row) {
   attributes.fifo_throughput_limit =
       static_cast<FifoThroughputLimit>(row[kFifoColumn + 3].as<int16_t>());
   attributes.partitions = row[kFifoColumn + 4].as<int32_t>();
-  record.tags = TagsOf(row[kTagColumn], row[kTagColumn + 1]);
+  if (!row[kPolicyColumn].is_null()) attributes.policy = row[kPolicyColumn].as<std::string>();
+  attributes.annotations = TextsOf(row[kAnnotationColumn], row[kAnnotationColumn + 1]);
+  record.tags = TextsOf(row[kTagColumn], row[kTagColumn + 1]);
   record.created_partitions = row[kCreatedColumn].as<int32_t>();
   return record;
 }
@@ -144,7 +151,8 @@ struct AttributeParams {
         content_based_deduplication(attributes.content_based_deduplication),
         deduplication_scope(static_cast<int>(attributes.deduplication_scope)),
         fifo_throughput_limit(static_cast<int>(attributes.fifo_throughput_limit)),
-        partition_count{attributes.partitions} {
+        partition_count{attributes.partitions},
+        annotations{attributes.annotations} {
     if (attributes.redrive_policy.has_value()) {
       dead_letter_queue_arn = attributes.redrive_policy->dead_letter_queue_arn;
       max_receive_count = absl::StrCat(attributes.redrive_policy->max_receive_count);
@@ -154,6 +162,7 @@ struct AttributeParams {
           absl::StrCat(static_cast<int>(attributes.redrive_allow_policy->permission));
       redrive_source_arns = ArrayLiteral(attributes.redrive_allow_policy->source_queue_arns);
     }
+    if (!attributes.policy.empty()) policy = attributes.policy;
   }
   // libpqxx passes a null pointer as NULL.
   static const char* OrNull(const std::optional<std::string>& value) {
@@ -174,6 +183,8 @@ struct AttributeParams {
   int deduplication_scope;
   int fifo_throughput_limit;
   int32_t partition_count;
+  std::optional<std::string> policy;
+  TextsParams annotations;
 };
 
 // Every change of a queue begins so: changes are serial, and replicas see that there was one.
@@ -215,21 +226,23 @@ bool NameRests(pqxx::work& tx, const QueueName& name, absl::Duration rest) {
 // The id of the new queue; nothing when its name is taken.
 std::optional<core::QueueId> InsertQueue(pqxx::work& tx, const NewQueue& queue) {
   const AttributeParams a(queue.attributes);
-  const TagParams tags(queue.tags);
+  const TextsParams tags(queue.tags);
   const pqxx::result made = tx.exec_params(
       "INSERT INTO queue.queues (account, region, name, visibility_timeout_s, delay_s,"
       " retention_s, receive_wait_time_s, maximum_message_bytes, dead_letter_queue_arn,"
       " max_receive_count, redrive_permission, redrive_source_arns, fifo,"
       " content_based_deduplication, deduplication_scope, fifo_throughput_limit, partition_count,"
-      " created_partition_count, tag_keys, tag_values, created_at, updated_at, version)"
+      " created_partition_count, tag_keys, tag_values, policy, annotation_keys, annotation_values,"
+      " created_at, updated_at, version)"
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-      " $20, now(), now(), 1) ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
+      " $20, $21, $22, $23, now(), now(), 1) ON CONFLICT (account, region, name) DO NOTHING RETURNING queue_id",
       queue.name.account, queue.name.region, queue.name.name, a.visibility_timeout_s, a.delay_s,
       a.retention_s, a.receive_wait_time_s, a.maximum_message_bytes,
       a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
       a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
       a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
-      a.partition_count, static_cast<int>(queue.shards.size()), tags.keys, tags.values);
+      a.partition_count, static_cast<int>(queue.shards.size()), tags.keys, tags.values,
+      a.OrNull(a.policy), a.annotations.keys, a.annotations.values);
   if (made.empty()) return std::nullopt;
   return core::QueueId(made[0][0].as<int64_t>());
 }
@@ -312,20 +325,21 @@ class PgRegistryStore final : public RegistryStore {
           " receive_wait_time_s = $5, maximum_message_bytes = $6, dead_letter_queue_arn = $7,"
           " max_receive_count = $8, redrive_permission = $9, redrive_source_arns = $10, fifo = $11,"
           " content_based_deduplication = $12, deduplication_scope = $13,"
-          " fifo_throughput_limit = $14, partition_count = $15,"
+          " fifo_throughput_limit = $14, partition_count = $15, policy = $16, annotation_keys = $17,"
+          " annotation_values = $18,"
           " updated_at = now(), version = version + 1 WHERE queue_id = $1",
           id.value(), a.visibility_timeout_s, a.delay_s, a.retention_s, a.receive_wait_time_s,
           a.maximum_message_bytes, a.OrNull(a.dead_letter_queue_arn), a.OrNull(a.max_receive_count),
           a.OrNull(a.redrive_permission), a.OrNull(a.redrive_source_arns), a.fifo,
           a.content_based_deduplication, a.deduplication_scope, a.fifo_throughput_limit,
-          a.partition_count);
+          a.partition_count, a.OrNull(a.policy), a.annotations.keys, a.annotations.values);
       return AddPartitions(tx, id, added);
     });
   }
 
   absl::StatusOr<QueueRecord> SetTags(core::QueueId id, int64_t expected_version, const Tags& tags,
                                       absl::Time deadline) override {
-    const TagParams params(tags);
+    const TextsParams params(tags);
     return Change(id, expected_version, deadline, [&](pqxx::work& tx) {
       tx.exec_params(
           "UPDATE queue.queues SET tag_keys = $2, tag_values = $3, version = version + 1"
