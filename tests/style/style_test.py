@@ -48,7 +48,7 @@ def allowed_prefixes(path):
     if parts[0] == "libs":
         order = {
             "base": [], "runtime": ["base"], "observe": ["base"], "pg": ["base", "observe"],
-            "grpcx": ["base", "observe", "runtime"],
+            "grpcx": ["base", "observe", "runtime"], "policy": ["base"],
         }
         below = order.get(parts[1])
         if below is None:
