@@ -174,8 +174,11 @@ absl::StatusOr<Condition> Condition::Parse(absl::string_view operator_name, absl
                                            bool variables, absl::string_view where) {
   Condition condition;
   absl::string_view name = operator_name;
-  if (absl::ConsumePrefix(&name, "ForAllValues:")) condition.quantifier_ = Quantifier::kForAllValues;
-  if (absl::ConsumePrefix(&name, "ForAnyValue:")) condition.quantifier_ = Quantifier::kForAnyValue;
+  if (absl::ConsumePrefix(&name, "ForAllValues:")) {
+    condition.quantifier_ = Quantifier::kForAllValues;
+  } else if (absl::ConsumePrefix(&name, "ForAnyValue:")) {
+    condition.quantifier_ = Quantifier::kForAnyValue;
+  }
   condition.if_exists_ = absl::ConsumeSuffix(&name, "IfExists");
   condition.op_ = FindOperator(name);
   if (condition.op_ == nullptr) {

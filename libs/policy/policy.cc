@@ -57,10 +57,9 @@ absl::StatusOr<Policy> Policy::Parse(absl::string_view document) {
 
 Decision Policy::Decide(const AccessRequest& request) const {
   Context context = request.context;
-  if (request.principal.kind == Principal::Kind::kAccount) {
-    context.Set("aws:PrincipalAccount", request.principal.id);
-    context.Set("aws:PrincipalArn", request.principal.Arn());
-  }
+  const bool account = request.principal.kind == Principal::Kind::kAccount;
+  context.SetAll("aws:PrincipalAccount", account ? std::vector<std::string>{request.principal.id} : std::vector<std::string>());
+  context.SetAll("aws:PrincipalArn", account ? std::vector<std::string>{request.principal.Arn()} : std::vector<std::string>());
   Decision decision = Decision::kNotAllowed;
   for (const Statement& statement : statements_) {
     if (!statement.Applies(request.principal, request.action, request.resource, context)) continue;

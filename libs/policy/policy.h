@@ -23,7 +23,7 @@ struct AccessRequest {
   Principal principal;
   std::string action;    // "sqs:SendMessage"
   std::string resource;  // its ARN
-  // aws:PrincipalAccount and aws:PrincipalArn come from the principal and need not be set.
+  // aws:PrincipalAccount and aws:PrincipalArn come from the principal, whatever stands here.
   Context context;
 };
 
