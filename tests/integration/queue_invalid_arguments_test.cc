@@ -61,6 +61,8 @@ TEST_F(InvalidArgumentTest, QueueNames) {
   Expect(&Stub::ListDeadLetterSourceQueues, "", kMissing, "queue.name");
   Expect(&Stub::TagQueue, "", kMissing, "queue.name");
   Expect(&Stub::UntagQueue, "", kMissing, "queue.name");
+  Expect(&Stub::AddPermission, "", kMissing, "queue.name");
+  Expect(&Stub::RemovePermission, "", kMissing, "queue.name");
 }
 
 TEST_F(InvalidArgumentTest, Attributes) {
@@ -90,6 +92,9 @@ TEST_F(InvalidArgumentTest, Attributes) {
          ErrorReason::kInvalidAttributeName);
   create("partitions: 0", "partitions");
   create("partitions: 65", "partitions");
+  create("policy: 'nonsense'", "policy");
+  create("annotations { key: 'a b' value: 'v' }", "annotations");
+  create("annotations { key: 'k' value: '\\n' }", "annotations.k", kAttribute);
   Expect(&Stub::UpdateQueue, "queue { name: 'jobs' } attributes { fifo_queue: true }", kAttribute, "fifo_queue");
 }
 
@@ -103,6 +108,14 @@ TEST_F(InvalidArgumentTest, Tags) {
   for (int i = 0; i < 51; ++i) absl::StrAppend(&tags, " tags { key: 'k", i, "' }");
   Expect(&Stub::TagQueue, absl::StrCat("queue { name: 'jobs' }", tags), kInvalid, "tags");
   Expect(&Stub::CreateQueue, absl::StrCat("queue { name: 'new' }", tags), kInvalid, "tags");
+}
+
+TEST_F(InvalidArgumentTest, Permissions) {
+  Expect(&Stub::AddPermission, "queue { name: 'jobs' }", kMissing, "label");
+  Expect(&Stub::AddPermission, "queue { name: 'jobs' } label: 'l'", kMissing, "account_ids");
+  Expect(&Stub::AddPermission, "queue { name: 'jobs' } label: 'l' account_ids: '111122223333'", kMissing, "actions");
+  Expect(&Stub::RemovePermission, "queue { name: 'jobs' }", kMissing, "label");
+  Expect(&Stub::RemovePermission, "queue { name: 'none' } label: 'l'", ErrorReason::kQueueDoesNotExist, "");
 }
 
 TEST_F(InvalidArgumentTest, Listing) {

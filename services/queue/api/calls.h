@@ -31,6 +31,8 @@ namespace weir::queue::api {
   X(TraceMessage)                \
   X(TagQueue)                    \
   X(UntagQueue)                  \
+  X(AddPermission)               \
+  X(RemovePermission)            \
   X(ListMessageGroups)
 
 #define WEIR_DECLARE_CALL(Name)                                                          \

@@ -10,6 +10,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
+#include "libs/policy/policy.h"
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
@@ -22,7 +23,6 @@ constexpr int kAllowedSourcesMax = 10;
 constexpr int32_t kPartitionsMax = 64;
 constexpr int32_t kMessageBytesMin = 1'024;
 constexpr int32_t kMessageBytesMax = 1'048'576;
-constexpr size_t kPolicyBytesMax = 8'192;  // SQS's quota
 
 absl::Status InvalidAttribute(absl::string_view attribute, absl::string_view value,
                               absl::string_view allowed) {
@@ -89,17 +89,8 @@ absl::Status SetRedriveAllowPolicy(const v1::RedriveAllowPolicy& policy,
   return absl::OkStatus();
 }
 
-// A document is too long for an error to show it.
-absl::Status InvalidPolicy(absl::string_view why) {
-  return MakeError(ErrorReason::kInvalidAttributeValue,
-                   absl::StrCat("Value for attribute policy is invalid: ", why),
-                   {{"attribute", "policy"}});
-}
-
 absl::Status SetPolicy(const std::string& document, std::string& out) {
-  if (document.size() > kPolicyBytesMax) {
-    return InvalidPolicy(absl::StrCat("it has ", document.size(), " bytes, and the most are ", kPolicyBytesMax, "."));
-  }
+  if (!document.empty()) WEIR_RETURN_IF_ERROR(PolicyError(policy::CheckPolicy(document)));
   out = document;
   return absl::OkStatus();
 }
@@ -268,6 +259,12 @@ absl::Status CheckType(const store::QueueName& name, const v1::QueueAttributes& 
     return invalid("the name of a FIFO queue must end with the .fifo suffix and have 1 to 80 characters");
   }
   return absl::OkStatus();
+}
+
+absl::Status PolicyError(const absl::Status& status) {
+  if (ReasonOf(status) != ErrorReason::kInvalidAttributeValue) return status;
+  return MakeError(ErrorReason::kInvalidAttributeValue,
+                   absl::StrCat("Value for attribute policy is invalid: ", status.message()), {{"attribute", "policy"}});
 }
 
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,

@@ -16,9 +16,13 @@ namespace weir::queue::api {
 absl::Status CheckType(const store::QueueName& name, const v1::QueueAttributes& attributes);
 
 // `base`, whose type is decided, with what `attributes` sets, each checked by itself and all of them together.
-// INVALID_ATTRIBUTE_VALUE, or INVALID_ATTRIBUTE_NAME (a standard queue does not have it).
+// INVALID_ATTRIBUTE_VALUE, or INVALID_ATTRIBUTE_NAME (a standard queue does not have it); of a policy also INVALID_PARAMETER_VALUE and
+// OVER_LIMIT, as libs/policy has them.
 absl::StatusOr<store::QueueAttributes> ApplyAttributes(const v1::QueueAttributes& attributes,
                                                        store::QueueAttributes base);
+
+// What libs/policy says of a queue's policy, as an error of the attribute. The document is too long to be shown in it.
+absl::Status PolicyError(const absl::Status& status);
 
 // Whether a queue that is `current` may become `wanted`, as to its partitions. INVALID_ATTRIBUTE_VALUE.
 absl::Status CheckPartitionsChange(const store::QueueAttributes& current,

@@ -123,8 +123,24 @@ TEST_F(ApplyTest, PolicyHasTheSizeOfSqs) {
   const absl::Status too_large = ApplyAttributes(change, {}).status();
   EXPECT_EQ(ReasonOf(too_large), ErrorReason::kInvalidAttributeValue);
   EXPECT_EQ(MetadataOf(too_large)["attribute"], "policy");
-  EXPECT_EQ(std::string(too_large.message()),
-            "Value for attribute policy is invalid: it has 8193 bytes, and the most are 8192.");
+  EXPECT_THAT(std::string(too_large.message()),
+              testing::StartsWith("Value for attribute policy is invalid: The policy has 8193 bytes"));
+}
+
+TEST_F(ApplyTest, PolicyIsOneOfSqs) {
+  const auto refused = [](const std::string& policy) {
+    v1::QueueAttributes change;
+    change.set_policy(policy);
+    return ApplyAttributes(change, {}).status();
+  };
+  for (const char* policy : {"nonsense", "[]", "{}", R"({"Statement":[{"Effect":"Maybe"}]})"}) {
+    const absl::Status status = refused(policy);
+    EXPECT_EQ(ReasonOf(status), ErrorReason::kInvalidAttributeValue) << policy << status;
+    EXPECT_EQ(MetadataOf(status)["attribute"], "policy");
+  }
+  const absl::Status action =
+      refused(R"({"Statement":[{"Effect":"Allow","Principal":"*","Action":"sqs:Fly","Resource":"*"}]})");
+  EXPECT_EQ(ReasonOf(action), ErrorReason::kInvalidParameterValue) << action;
 }
 
 TEST_F(ApplyTest, AnnotationsAreSetKeptAndRemovedByKey) {

@@ -1,32 +1,22 @@
 // The two calls of tags.
 #include "absl/functional/function_ref.h"
-#include "absl/strings/str_cat.h"
 #include "services/queue/api/calls.h"
+#include "services/queue/api/change_queue.h"
 #include "services/queue/api/validation.h"
 
 namespace weir::queue::api {
 namespace {
 
-// Somebody else may change the queue at the same time; then the tags are changed as they left them.
-constexpr int kAttempts = 5;
-
-absl::Status ChangeOnce(Context& context, const v1::QueueRef& ref, absl::Time deadline,
-                        absl::FunctionRef<void(store::Tags&)> change) {
-  WEIR_ASSIGN_OR_RETURN(const engine::QueueInfoPtr queue, FindQueue(context, ref));
-  store::Tags tags = queue->record.tags;
-  change(tags);
-  WEIR_RETURN_IF_ERROR(CheckTags(tags));
-  if (tags == queue->record.tags) return absl::OkStatus();
-  return context.engine.registry().SetTags(*queue, tags, deadline).status();
-}
-
 absl::Status Change(Context& context, const v1::QueueRef& ref, absl::Time deadline,
                     absl::FunctionRef<void(store::Tags&)> change) {
-  absl::Status status = ChangeOnce(context, ref, deadline, change);
-  for (int i = 1; i < kAttempts && absl::IsAborted(status); ++i) {
-    status = ChangeOnce(context, ref, deadline, change);
-  }
-  return status;
+  const auto set = [&](const engine::QueueInfoPtr& queue) -> absl::StatusOr<engine::QueueInfoPtr> {
+    store::Tags tags = queue->record.tags;
+    change(tags);
+    WEIR_RETURN_IF_ERROR(CheckTags(tags));
+    if (tags == queue->record.tags) return queue;
+    return context.engine.registry().SetTags(*queue, tags, deadline);
+  };
+  return ChangeQueue(context, ref, set).status();
 }
 
 }  // namespace
