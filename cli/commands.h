@@ -16,7 +16,8 @@ void AddLabCommand(CLI::App& app, Session& session);
 void AddAccessKeyCommands(CLI::App& app, Session& session);
 void AddQueueCommands(CLI::App& app, Session& session);
 void AddMessageCommands(CLI::App& app, Session& session);  // send, receive, ack, nack
-void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue
+void AddPeekCommand(CLI::App& queue, Session& session);    // a part of weir queue, as is the next
+void AddPermissionCommands(CLI::App& queue, Session& session);
 void AddTraceCommand(CLI::App& app, Session& session);
 void AddStreamCommands(CLI::App& app, Session& session);   // produce, consume
 void AddRedriveCommands(CLI::App& app, Session& session);

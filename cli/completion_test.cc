@@ -39,8 +39,8 @@ class CompletionTest : public testing::Test {
 TEST_F(CompletionTest, OffersCommandsAndHidesItsOwn) {
   EXPECT_THAT(CompletionsOf({"se"}), ElementsAre("send"));
   EXPECT_THAT(CompletionsOf({"queue", ""}),
-              ElementsAre("create", "delete", "describe", "groups", "list", "peek", "purge",
-                          "tag", "untag", "update"));
+              ElementsAre("add-permission", "create", "delete", "describe", "groups", "list", "peek", "purge",
+                          "remove-permission", "tag", "untag", "update"));
   EXPECT_THAT(CompletionsOf({"__"}), IsEmpty());
 }
 

@@ -1,11 +1,7 @@
 // weir function deploy|list|describe|delete|invoke|logs, weir runtime list
 #include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <map>
 #include <memory>
-#include <sstream>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -57,16 +53,6 @@ struct LogsOptions {
   std::string request_id;
   int tail = 0;
 };
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  text << file.rdbuf();
-  if (!file || std::filesystem::is_directory(path)) {
-    return UsageError(absl::StrCat("cannot read the file \"", path, "\""));
-  }
-  return text.str();
-}
 
 absl::StatusOr<runner::v1::FunctionCode> CodeOf(const DeployOptions& options) {
   runner::v1::FunctionCode code;
@@ -224,10 +210,8 @@ absl::StatusOr<ExitCode> Invoke(Session& session, const InvokeOptions& options) 
   *request.mutable_function() = session.Function(options.name);
   request.set_payload(options.payload);
   request.set_include_log_tail(options.log);
-  if (options.payload_file == "-") {
-    request.mutable_payload()->assign(std::istreambuf_iterator<char>(std::cin), {});
-  } else if (!options.payload_file.empty()) {
-    WEIR_ASSIGN_OR_RETURN(*request.mutable_payload(), ReadFile(options.payload_file));
+  if (!options.payload_file.empty()) {
+    WEIR_ASSIGN_OR_RETURN(*request.mutable_payload(), ReadFileOrStdin(options.payload_file));
   }
   // The function's own timeout, 15 min at most, ends it.
   WEIR_ASSIGN_OR_RETURN(const auto response,

@@ -33,6 +33,13 @@ Json RedriveAllowPolicyJson(const queue::v1::RedriveAllowPolicy& policy) {
                                                          policy.source_queue_arns().end())}};
 }
 
+// A protobuf map has no order; the document has.
+Json TextsJson(const google::protobuf::Map<std::string, std::string>& texts) {
+  Json document = Json::object();
+  for (const auto& [key, value] : std::map<std::string, std::string>(texts.begin(), texts.end())) document[key] = value;
+  return document;
+}
+
 Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
   Json document = {
       {"visibility_timeout_seconds", Seconds(attributes.visibility_timeout())},
@@ -46,7 +53,9 @@ Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
       {"fifo_throughput_limit", nullptr},
       {"partitions", attributes.partitions()},
       {"redrive_policy", nullptr},
-      {"redrive_allow_policy", nullptr}};
+      {"redrive_allow_policy", nullptr},
+      {"policy", OrNull(attributes.policy())},
+      {"annotations", TextsJson(attributes.annotations())}};
   if (attributes.fifo_queue()) {
     document["content_based_deduplication"] = attributes.content_based_deduplication();
     document["deduplication_scope"] = WithoutPrefix(
@@ -65,7 +74,6 @@ Json AttributesJson(const queue::v1::QueueAttributes& attributes) {
   return document;
 }
 
-// A protobuf map has no order; the document has.
 Json AttributesJson(
     const google::protobuf::Map<std::string, queue::v1::MessageAttributeValue>& attributes) {
   Json document = Json::object();
@@ -80,13 +88,12 @@ Json AttributesJson(
 }  // namespace
 
 Json ToJson(const queue::v1::Queue& queue) {
-  const std::map<std::string, std::string> tags(queue.tags().begin(), queue.tags().end());
   Json document = {{"name", queue.name()},
                    {"arn", queue.arn()},
                    {"account", queue.namespace_().account()},
                    {"region", queue.namespace_().region()},
                    {"attributes", AttributesJson(queue.attributes())},
-                   {"tags", tags.empty() ? Json::object() : Json(tags)},
+                   {"tags", TextsJson(queue.tags())},
                    {"created_at", Time(queue.has_created_at(), queue.created_at())},
                    {"modified_at", Time(queue.has_modified_at(), queue.modified_at())},
                    {"stats", nullptr}};

@@ -1,4 +1,5 @@
-// weir queue create|list|describe|update|delete|purge|groups|tag|untag, and peek (inspect_commands.cc)
+// weir queue create|list|describe|update|delete|purge|groups|tag|untag, and peek (inspect_commands.cc), add-permission and
+// remove-permission (permission_commands.cc)
 #include <map>
 #include <memory>
 #include <optional>
@@ -28,6 +29,9 @@ struct AttributeOptions {
   int max_receive_count = 0;
   bool no_dead_letter_queue = false;
   std::string redrive_allow;
+  std::string policy;
+  std::string policy_file;
+  bool no_policy = false;
   bool fifo = false;
   bool content_based_deduplication = false;
   std::string deduplication_scope;
@@ -63,6 +67,16 @@ void AddFifoOptions(CLI::App& command, AttributeOptions& options, bool update) {
       ->type_name("LIMIT")->check(CLI::IsMember({"queue", "group"}));
 }
 
+void AddPolicyOptions(CLI::App& command, AttributeOptions& options, bool update) {
+  CLI::Option* policy = command.add_option("--policy", options.policy,
+                                           "What other accounts may do with the queue, a JSON document as of SQS")
+                            ->type_name("JSON");
+  CLI::Option* file = command.add_option("--policy-file", options.policy_file, "The same from a file; -: stdin")
+                          ->type_name("FILE")->excludes(policy);
+  if (!update) return;
+  command.add_flag("--no-policy", options.no_policy, "Remove the policy")->excludes(policy)->excludes(file);
+}
+
 void AddAttributeOptions(CLI::App& command, AttributeOptions& options, bool update) {
   options.command = &command;
   AddDuration(command, "--visibility-timeout", options.visibility_timeout,
@@ -94,6 +108,7 @@ void AddAttributeOptions(CLI::App& command, AttributeOptions& options, bool upda
   command.add_option("--redrive-allow", options.redrive_allow,
                      "Who may use this queue as dead-letter queue: all, none, or queues, separated by commas")
       ->type_name("WHO");
+  AddPolicyOptions(command, options, update);
   AddFifoOptions(command, options, update);
   if (!update) return;
   for (CLI::Option* option : command.get_options()) option->default_str("");
@@ -111,7 +126,7 @@ void FillRedriveAllow(const Session& session, const std::string& who,
   }
 }
 
-queue::v1::QueueAttributes AttributesOf(const Session& session, const AttributeOptions& options) {
+absl::StatusOr<queue::v1::QueueAttributes> AttributesOf(const Session& session, const AttributeOptions& options) {
   queue::v1::QueueAttributes attributes;
   if (options.Given("--visibility-timeout")) {
     *attributes.mutable_visibility_timeout() = ToProto(options.visibility_timeout);
@@ -134,6 +149,11 @@ queue::v1::QueueAttributes AttributesOf(const Session& session, const AttributeO
   if (options.Given("--redrive-allow")) {
     FillRedriveAllow(session, options.redrive_allow, *attributes.mutable_redrive_allow_policy());
   }
+  if (options.Given("--policy")) attributes.set_policy(options.policy);
+  if (options.Given("--policy-file")) {
+    WEIR_ASSIGN_OR_RETURN(*attributes.mutable_policy(), ReadFileOrStdin(options.policy_file));
+  }
+  if (options.no_policy) attributes.set_policy("");  // removes it
   if (options.fifo) attributes.set_fifo_queue(true);
   if (options.Given("--content-based-deduplication")) {
     attributes.set_content_based_deduplication(options.content_based_deduplication);
@@ -163,9 +183,15 @@ absl::Status FillTags(const std::vector<std::string>& texts,
 }
 
 // In the order of their keys.
-std::string TagsText(const queue::v1::Queue& queue) {
-  const std::map<std::string, std::string> sorted(queue.tags().begin(), queue.tags().end());
+std::string TextsText(const google::protobuf::Map<std::string, std::string>& texts) {
+  const std::map<std::string, std::string> sorted(texts.begin(), texts.end());
   return absl::StrJoin(sorted, " ", absl::PairFormatter("="));
+}
+
+// On one line.
+std::string PolicyText(const std::string& policy) {
+  const Json document = Json::parse(policy, nullptr, /*allow_exceptions=*/false);
+  return document.is_discarded() ? policy : document.dump();
 }
 
 using Fields = std::vector<std::pair<std::string, std::string>>;
@@ -218,7 +244,9 @@ std::string QueueText(const queue::v1::Queue& queue) {
       {"Partitions", absl::StrCat(attributes.partitions())},
       {"Dead-letter queue", RedriveText(attributes)},
       {"Redrive allowed for", RedriveAllowText(attributes)},
-      {"Tags", TagsText(queue)},
+      {"Policy", PolicyText(attributes.policy())},
+      {"Annotations", TextsText(attributes.annotations())},
+      {"Tags", TextsText(queue.tags())},
       {"Created", FormatTimestamp(queue.created_at())}};
   AddFifoFields(attributes, fields);
   if (queue.has_stats()) {
@@ -238,7 +266,7 @@ std::string QueueText(const queue::v1::Queue& queue) {
 absl::StatusOr<ExitCode> CreateQueue(Session& session, const QueueOptions& options) {
   queue::v1::CreateQueueRequest request;
   *request.mutable_queue() = session.Queue(options.name);
-  *request.mutable_attributes() = AttributesOf(session, options.attributes);
+  WEIR_ASSIGN_OR_RETURN(*request.mutable_attributes(), AttributesOf(session, options.attributes));
   WEIR_RETURN_IF_ERROR(FillTags(options.tags, *request.mutable_tags()));
   WEIR_ASSIGN_OR_RETURN(const queue::v1::CreateQueueResponse response,
                         session.Call(session.queue_stub(), &QueueService::Stub::CreateQueue, request));
@@ -370,7 +398,7 @@ absl::StatusOr<ExitCode> DescribeQueue(Session& session, const QueueOptions& opt
 absl::StatusOr<ExitCode> UpdateQueue(Session& session, const QueueOptions& options) {
   queue::v1::UpdateQueueRequest request;
   *request.mutable_queue() = session.Queue(options.name);
-  *request.mutable_attributes() = AttributesOf(session, options.attributes);
+  WEIR_ASSIGN_OR_RETURN(*request.mutable_attributes(), AttributesOf(session, options.attributes));
   if (request.attributes().ByteSizeLong() == 0) {
     return UsageError("queue update changes nothing: give at least one attribute");
   }
@@ -433,7 +461,7 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   SetExamples(*create, {"weir queue create orders", "weir queue create orders --visibility-timeout 5m --retention 14d",
                         "weir queue create orders --dead-letter-queue orders-dlq --max-receive-count 3",
                         "weir queue create orders.fifo --fifo --content-based-deduplication --tag team=shop",
-                        "weir queue create clicks --partitions 8"});
+                        "weir queue create clicks --partitions 8", "weir queue create orders --policy-file policy.json"});
   const auto [list, list_options] = add("list", "List queues with exact counts of their messages", ListQueues);
   list->add_option("--prefix", list_options->prefix, "Only names that start with it")->type_name("TEXT");
   SetExamples(*list, {"weir queue list", "weir queue list --prefix orders -o json"});
@@ -462,6 +490,7 @@ void AddQueueCommands(CLI::App& app, Session& session) {
   untag->add_option("key", untag_options->tag_keys, "Keys of the tags, one or more")->required()->type_name("KEY");
   SetExamples(*untag, {"weir queue untag orders team"});
   AddPeekCommand(*queue, session);
+  AddPermissionCommands(*queue, session);
 }
 
 }  // namespace weir::cli

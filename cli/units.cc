@@ -1,6 +1,11 @@
 #include "cli/units.h"
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -10,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "cli/exit_code.h"
 
 namespace weir::cli {
 namespace {
@@ -157,6 +163,21 @@ std::string FormatAttributeValue(const queue::v1::MessageAttributeValue& value) 
     return absl::Base64Escape(value.binary_value());
   }
   return value.string_value();
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  if (!file || std::filesystem::is_directory(path)) {
+    return UsageError(absl::StrCat("cannot read the file \"", path, "\""));
+  }
+  return text.str();
+}
+
+absl::StatusOr<std::string> ReadFileOrStdin(const std::string& path) {
+  if (path == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
+  return ReadFile(path);
 }
 
 }  // namespace weir::cli

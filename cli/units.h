@@ -1,4 +1,4 @@
-// What people write on a command line, as values: durations, and message attributes.
+// What people write on a command line, as values: durations, message attributes, names of files.
 //
 // Errors are sentences that name the text and what is allowed.
 #pragma once
@@ -44,5 +44,10 @@ struct KeyValue {
 };
 // "KEY=VALUE" of `option`; the value may hold further '='.
 absl::StatusOr<KeyValue> ParseKeyValue(absl::string_view option, absl::string_view text);
+
+// What is in a file. An error of usage if it cannot be read.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+// The same; "-" is all of stdin.
+absl::StatusOr<std::string> ReadFileOrStdin(const std::string& path);
 
 }  // namespace weir::cli

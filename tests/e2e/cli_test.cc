@@ -129,6 +129,31 @@ TEST_F(CliTest, FifoQueueShowsGroupsAndWhatBlocksThem) {
   EXPECT_EQ(Weir("queue tag pay.fifo nonsense").exit_code, 2);
 }
 
+TEST_F(CliTest, PoliciesAreSetShownEditedAndRemoved) {
+  const std::string policy =
+      R"({"Version":"2012-10-17","Statement":[{"Sid":"s","Effect":"Allow","Principal":{"AWS":"111122223333"},)"
+      R"("Action":"sqs:SendMessage","Resource":"arn:aws:sqs:us-east-1:000000000000:orders"}]})";
+  std::ofstream(dir_.path() + "/policy.json") << policy;
+  const std::string file = dir_.path() + "/policy.json";
+  EXPECT_EQ(Json(absl::StrCat("queue create orders --policy-file ", file))["attributes"]["policy"], policy);
+  EXPECT_THAT(Weir("queue describe orders").out, HasSubstr("\"Sid\":\"s\""));
+  EXPECT_EQ(Json("queue update orders --no-policy")["attributes"]["policy"], nullptr);
+  EXPECT_EQ(Json("queue update orders --policy-file - < " + file)["attributes"]["policy"], policy);
+  EXPECT_EQ(Json("queue update orders --policy '" + policy + "'")["attributes"]["policy"], policy);
+  EXPECT_EQ(Json("queue add-permission orders shop --account 444455556666 --action SendMessage")["added"], true);
+  const json edited = json::parse(Json("queue describe orders")["attributes"]["policy"].get<std::string>());
+  EXPECT_EQ(edited["Statement"].size(), 2u);
+  EXPECT_EQ(edited["Statement"][1]["Sid"], "shop");
+  const Outcome again = Weir("queue add-permission orders shop --account 444455556666 --action SendMessage");
+  EXPECT_EQ(again.exit_code, 1);
+  EXPECT_THAT(again.err, HasSubstr("INVALID_PARAMETER_VALUE"));
+  EXPECT_EQ(Json("queue remove-permission orders shop")["removed"], true);
+  EXPECT_EQ(Weir("queue remove-permission orders s").exit_code, 0);
+  EXPECT_EQ(Json("queue describe orders")["attributes"]["policy"], nullptr);
+  EXPECT_EQ(Weir("queue update orders --policy nonsense").exit_code, 1);
+  EXPECT_EQ(Weir("queue update orders --policy-file /nowhere").exit_code, 2);
+}
+
 TEST_F(CliTest, EachLineOfStdinIsAMessage) {
   Json("queue create q");
   std::ofstream(dir_.path() + "/lines") << "one\ntwo\n\nthree\n";
