@@ -292,7 +292,7 @@ void AddUpCommand(CLI::App& app, Session& session) {
                "As SQS: one purge of a queue a minute, and a minute before a deleted name can be taken again")
       ->envname("WEIR_SQS_SIXTY_SECOND_RULES");
   up->add_flag("--sqs-relaxed", options->sqs_relaxed,
-               "Over the AWS wire protocols: ignore attributes that are not known or not kept")
+               "Over the AWS wire protocols: ignore attributes that are not known, keep without effect those that are not obeyed")
       ->envname("WEIR_SQS_RELAXED");
   up->add_flag("--sqs-auto-create", options->sqs_auto_create,
                "Over the AWS wire protocols: create a queue that does not exist by its first use, with the defaults")

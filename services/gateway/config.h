@@ -22,7 +22,7 @@ struct Config {
   // With sigv4: the file of access keys, and that of the master key; empty: access-keys.master beside it.
   std::string access_keys;
   std::string access_keys_master;
-  // Attributes that are not known, or not kept, are ignored instead of refused.
+  // Attributes that are not known are ignored, and those that are not obeyed are kept, instead of refused.
   bool relaxed = false;
   // A queue that does not exist is created when a message is sent to it, or received from it, or when it is asked for.
   bool auto_create_queues = false;

@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
   app.add_option("--access-keys-master", config.access_keys_master,
                  "File of the key that seals them  (default: access-keys.master beside --access-keys)")
       ->envname("WEIR_GATEWAY_ACCESS_KEYS_MASTER");
-  app.add_flag("--relaxed", config.relaxed, "Ignore attributes that are not known or not kept, instead of refusing them")
+  app.add_flag("--relaxed", config.relaxed, "Ignore attributes that are not known and keep those without effect that are not obeyed, instead of refusing them")
       ->envname("WEIR_GATEWAY_RELAXED");
   app.add_flag("--auto-create-queues", config.auto_create_queues,
                "Create a queue that does not exist by its first use, with the defaults")

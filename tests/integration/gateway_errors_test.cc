@@ -15,6 +15,7 @@ class GatewayErrorsTest : public GatewayTest {
     CreateQueue("q", {{"MaximumMessageSize", "1024"},
                       {"RedrivePolicy", R"({"deadLetterTargetArn":")" + Arn("dlq") + R"(","maxReceiveCount":1})"}});
     CreateQueue("q.fifo", {{"FifoQueue", "true"}});
+    Must("AddPermission", {{"QueueUrl", "q"}, {"Label", "taken"}, {"AWSAccountIds", {"111122223333"}}, {"Actions", {"*"}}});
   }
 };
 
@@ -44,6 +45,11 @@ Json Entry(const std::string& id) { return {{"Id", id}, {"MessageBody", "b"}}; }
 Json Delete(const std::string& id) { return {{"Id", id}, {"ReceiptHandle", "r"}}; }
 Json Create(const std::string& name, const Json& attributes) { return {{"QueueName", name}, {"Attributes", attributes}}; }
 Json Set(const std::string& queue, const Json& attributes) { return {{"QueueUrl", queue}, {"Attributes", attributes}}; }
+Json Permission(const Json& more) {
+  Json input = {{"QueueUrl", "q"}, {"Label", "l"}, {"AWSAccountIds", {"111122223333"}}, {"Actions", {"SendMessage"}}};
+  input.update(more);
+  return input;
+}
 Json Attributes(const std::string& type, const std::string& value, const std::string& name = "ErrorDetails") {
   return {{"MessageAttributes", {{name, {{"DataType", type}, {"StringValue", value}}}}}};
 }
@@ -208,6 +214,8 @@ std::vector<ErrorCase> QueueCases() {
   const std::string missing = R"({"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:none","maxReceiveCount":3})";
   const std::string other_type =
       R"({"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:q.fifo","maxReceiveCount":3})";
+  const std::string fly =
+      R"({"Statement":{"Effect":"Allow","Principal":"*","Action":"SQS:Fly","Resource":"arn:aws:sqs:us-east-1:000000000000:q"}})";
   return {
       {"CreateQueue", Create("a b", Json::object()), kInvalid,
        "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"},
@@ -270,11 +278,36 @@ std::vector<ErrorCase> QueueCases() {
        Invalid("1001", "MaxResults", "MaxResults must be an integer between 1 and 1000.")},
       {"ListQueues", {{"NextToken", "nonsense"}, {"MaxResults", 1}}, kInvalid,
        Invalid("nonsense", "NextToken", "Use the NextToken of the page before, with the same parameters.")},
-      {"AddPermission",
-       {{"QueueUrl", "q"}, {"Label", "l"}, {"AWSAccountIds", {"123456789012"}}, {"Actions", {"SendMessage"}}},
-       kSqs + "UnsupportedOperation", "The operation AddPermission is not supported."},
-      {"RemovePermission", {{"QueueUrl", "q"}, {"Label", "l"}}, kSqs + "UnsupportedOperation",
-       "The operation RemovePermission is not supported."},
+      {"CreateQueue", Create("x", {{"Policy", "nonsense"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter Policy. Reason: The policy is not JSON."},
+      {"SetQueueAttributes", Set("q", {{"Policy", R"({"Statement":[]})"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter Policy. Reason: Statement must be an object, or an array with at least one."},
+      {"SetQueueAttributes", Set("q", {{"Policy", fly}}), kInvalid,
+       Invalid("SQS:Fly", "ActionName", "Please refer to the appropriate WSDL for a list of valid actions.")},
+      {"SetQueueAttributes", Set("q", {{"SqsManagedSseEnabled", "maybe"}}), "InvalidAttributeValue",
+       "Invalid value for the parameter SqsManagedSseEnabled."},
+      {"CreateQueue", Create("q", {{"SqsManagedSseEnabled", "false"}}), "QueueAlreadyExists",
+       "A queue already exists with the same name and a different value for attribute SqsManagedSseEnabled"},
+      {"AddPermission", Permission({{"Label", "taken"}}), kInvalid, Invalid("taken", "Label", "Already exists.")},
+      {"AddPermission", Permission({{"Label", "two words"}}), kInvalid,
+       Invalid("two words", "Label",
+               "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length.")},
+      {"AddPermission", Permission({{"AWSAccountIds", {"everybody"}}}), kInvalid,
+       Invalid("[everybody]", "PrincipalId", "Unable to verify.")},
+      {"AddPermission", Permission({{"Actions", {"Fly"}}}), kInvalid,
+       Invalid("SQS:Fly", "ActionName", "Please refer to the appropriate WSDL for a list of valid actions.")},
+      {"AddPermission", Permission({{"Actions", {"AddPermission"}}}), kInvalid,
+       Invalid("SQS:AddPermission", "ActionName", "Only the queue owner is allowed to invoke this action.")},
+      {"AddPermission", Permission({{"Actions", std::vector<std::string>(8, "SendMessage")}}), "OverLimit",
+       "8 Actions were found, maximum allowed is 7.", 403},
+      {"AddPermission", {{"QueueUrl", "q"}, {"AWSAccountIds", {"111122223333"}}, {"Actions", {"*"}}}, kMissing,
+       "The request must contain the parameter Label."},
+      {"AddPermission", {{"QueueUrl", "q"}, {"Label", "l"}, {"Actions", {"*"}}}, kMissing,
+       "The request must contain the parameter AWSAccountIds."},
+      {"AddPermission", {{"QueueUrl", "q"}, {"Label", "l"}, {"AWSAccountIds", {"111122223333"}}}, kMissing,
+       "The request must contain the parameter Actions."},
+      {"RemovePermission", {{"QueueUrl", "q"}, {"Label", "none"}}, kInvalid, Invalid("none", "Label", "can't find label.")},
+      {"RemovePermission", {{"QueueUrl", "q"}}, kMissing, "The request must contain the parameter Label."},
   };
 }
 
@@ -336,6 +369,9 @@ TEST_P(GatewayErrorsTest, OfAQueueThatDoesNotExistEachProtocolHasItsWords) {
       {"TagQueue", {{"QueueUrl", "none"}, {"Tags", {{"a", "b"}}}}},
       {"UntagQueue", {{"QueueUrl", "none"}, {"TagKeys", {"a"}}}},
       {"ListQueueTags", {{"QueueUrl", "none"}}},
+      {"AddPermission",
+       {{"QueueUrl", "none"}, {"Label", "l"}, {"AWSAccountIds", {"111122223333"}}, {"Actions", {"SendMessage"}}}},
+      {"RemovePermission", {{"QueueUrl", "none"}, {"Label", "l"}}},
       {"SendMessage", Send("none", Json::object())},
       {"SendMessage", Send("http://localhost:4566/123456789012/q", Json::object())},
       {"SendMessageBatch", Batch("none", Json::array({Entry("1")}))},

@@ -63,6 +63,76 @@ TEST_P(GatewayTest, AttributesAreSetAndReadBack) {
   EXPECT_GE(Must("GetQueueAttributes", {{"QueueUrl", "q"}, {"AttributeNames", {"All"}}})["Attributes"].size(), 11);
 }
 
+TEST_P(GatewayTest, PermissionsAreStatementsOfThePolicy) {
+  CreateQueue("q");
+  const auto add = [&](const char* label, const Json& accounts, const Json& actions) {
+    EXPECT_EQ(Must("AddPermission", {{"QueueUrl", "q"}, {"Label", label}, {"AWSAccountIds", accounts}, {"Actions", actions}}),
+              Json::object());
+  };
+  add("senders", {"111122223333"}, {"SendMessage"});
+  add("workers", {"111122223333", "444455556666"}, {"ReceiveMessage", "DeleteMessage"});
+  const Json policy = Json::parse(Attribute("q", "Policy"));
+  EXPECT_EQ(policy["Id"], Arn("q") + "/SQSDefaultPolicy");
+  EXPECT_EQ(policy["Statement"],
+            (Json{{{"Sid", "senders"},
+                   {"Effect", "Allow"},
+                   {"Principal", {{"AWS", "arn:aws:iam::111122223333:root"}}},
+                   {"Action", "SQS:SendMessage"},
+                   {"Resource", Arn("q")}},
+                  {{"Sid", "workers"},
+                   {"Effect", "Allow"},
+                   {"Principal", {{"AWS", {"arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:root"}}}},
+                   {"Action", {"SQS:ReceiveMessage", "SQS:DeleteMessage"}},
+                   {"Resource", Arn("q")}}}));
+  for (const char* label : {"senders", "workers"}) {
+    EXPECT_EQ(Must("RemovePermission", {{"QueueUrl", "q"}, {"Label", label}}), Json::object());
+  }
+  EXPECT_EQ(Attribute("q", "Policy"), "");
+}
+
+TEST_P(GatewayTest, APolicyIsReturnedAsItWasSetUntilAnEmptyOneRemovesIt) {
+  const std::string policy = R"({ "Version": "2012-10-17",
+  "Statement": [{"Sid": "é <&\"", "Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": ")" +
+                             Arn("q") + "\"}]\n}";
+  CreateQueue("q", {{"Policy", policy}});
+  EXPECT_EQ(Attribute("q", "Policy"), policy);
+  CreateQueue("q", {{"Policy", policy}});
+  EXPECT_EQ(Ask("CreateQueue", {{"QueueName", "q"}, {"Attributes", {{"Policy", ""}}}}).message,
+            "A queue already exists with the same name and a different value for attribute Policy");
+  Must("SetQueueAttributes", {{"QueueUrl", "q"}, {"Attributes", {{"Policy", ""}}}});
+  const Json all = Must("GetQueueAttributes", {{"QueueUrl", "q"}, {"AttributeNames", {"All"}}})["Attributes"];
+  EXPECT_FALSE(all.contains("Policy"));
+  EXPECT_EQ(all["SqsManagedSseEnabled"], "true");
+  EXPECT_FALSE(all.contains("KmsMasterKeyId"));
+}
+
+TEST_P(GatewayTest, EncryptionIsReadBackAsItWasSet) {
+  CreateQueue("q", {{"SqsManagedSseEnabled", "true"}});
+  CreateQueue("q", {{"SqsManagedSseEnabled", "true"}});
+  EXPECT_EQ(Attribute("q", "SqsManagedSseEnabled"), "true");
+  const auto set = [&](const Json& attributes) {
+    return Ask("SetQueueAttributes", {{"QueueUrl", "q"}, {"Attributes", attributes}}).code;
+  };
+  EXPECT_EQ(set({{"SqsManagedSseEnabled", "false"}}), "");
+  EXPECT_EQ(Attribute("q", "SqsManagedSseEnabled"), "false");
+  EXPECT_EQ(set({{"KmsMasterKeyId", "alias/aws/sqs"}}), "AWS.SimpleQueueService.UnsupportedOperation");
+  EXPECT_EQ(set({{"SqsManagedSseEnabled", "true"}}), "");
+
+  StartGateway({.relaxed = true});
+  EXPECT_EQ(set({{"KmsMasterKeyId", "alias/aws/sqs"}}), "");
+  EXPECT_EQ(Attribute("q", "KmsMasterKeyId"), "alias/aws/sqs");
+  EXPECT_EQ(Attribute("q", "KmsDataKeyReusePeriodSeconds"), "300");
+  EXPECT_EQ(Attribute("q", "SqsManagedSseEnabled"), "false");
+  EXPECT_EQ(set({{"KmsDataKeyReusePeriodSeconds", "600"}}), "");
+  EXPECT_EQ(Attribute("q", "KmsDataKeyReusePeriodSeconds"), "600");
+  EXPECT_EQ(set({{"KmsMasterKeyId", "alias/aws/sqs"}, {"SqsManagedSseEnabled", "true"}}), "InvalidAttributeName");
+  EXPECT_EQ(set({{"KmsMasterKeyId", std::string(2'049, 'k')}}), "InvalidAttributeValue");
+  EXPECT_EQ(set({{"KmsMasterKeyId", ""}, {"KmsDataKeyReusePeriodSeconds", ""}}), "");
+  EXPECT_EQ(Attribute("q", "KmsMasterKeyId"), "");
+  EXPECT_EQ(Attribute("q", "KmsDataKeyReusePeriodSeconds"), "");
+  EXPECT_EQ(Attribute("q", "SqsManagedSseEnabled"), "true");
+}
+
 TEST_P(GatewayTest, AMessageIsSentReceivedAndDeleted) {
   CreateQueue("q");
   const Json sent = Must("SendMessage", {{"QueueUrl", "q"},

@@ -11,7 +11,8 @@
 namespace weir::gateway::sqs {
 
 struct SqsOptions {
-  // Attributes that are not known, or not kept, are ignored instead of refused: what Terraform and the CDK set stays without effect.
+  // Attributes that are not known are ignored, and those that are not obeyed are kept, instead of refused: what Terraform and the CDK
+  // set stays without effect.
   bool relaxed = false;
   // A queue that does not exist is created by its first use.
   bool auto_create = false;

@@ -78,6 +78,9 @@ constexpr ParameterWords kParameters[] = {
     {"destination_arn", "DestinationArn", ""},
     {"tags", "Tags", ""},
     {"tag_keys", "TagKeys", ""},
+    {"label", "Label", ""},
+    {"account_ids", "AWSAccountIds", ""},
+    {"actions", "Actions", ""},
     {"task_handle", "TaskHandle", ""},
 };
 
@@ -219,9 +222,13 @@ AwsError ExplainAttributeName(const absl::Status& status) {
 
 AwsError ExplainAttributeValue(const absl::Status& status) {
   const absl::string_view attribute = AttributeOfField(FieldOf(status));
-  return WithText(wire::FromStatus(status),
-                  absl::StrCat("Invalid value for the parameter ", attribute, ".",
-                               attribute == "FifoQueue" ? " Reason: Modifying queue type is not supported." : ""));
+  std::string text = absl::StrCat("Invalid value for the parameter ", attribute, ".");
+  if (attribute == "FifoQueue") absl::StrAppend(&text, " Reason: Modifying queue type is not supported.");
+  // Where SQS leaves it at that, in a long document the reason is worth a sentence.
+  if (attribute == "Policy") {
+    absl::StrAppend(&text, " Reason: ", WhyIn({status.message().data(), status.message().size()}));
+  }
+  return WithText(wire::FromStatus(status), text);
 }
 
 AwsError ExplainDeadLetterTarget(const Call& call, const absl::Status& status) {

@@ -33,11 +33,13 @@ AwsError InvalidValue(absl::string_view name) {
 
 struct Attribute {
   absl::string_view name;   // SQS's
-  absl::string_view field;  // the queue service's; empty: it keeps no such thing
+  absl::string_view field;  // the queue service's; empty: it has no such attribute
   // Null: it cannot be set.
   MaybeError (*set)(absl::string_view name, const std::string& text, QueueAttributes& out);
-  // Empty: the queue has none. Null: no queue has.
+  // Empty: the queue has none.
   std::string (*get)(const Queue& queue);
+  // Asks for what Weir does not do, so it is refused unless the gateway is relaxed.
+  bool relaxed_only = false;
 };
 
 // ---- Seconds, numbers and flags ----
@@ -177,20 +179,71 @@ std::string GetLimit(const Queue& queue) {
              : "perQueue";
 }
 
-// ---- What the queue service does not keep ----
+// ---- Access ----
 
-// Only what changes nothing is accepted: to take a policy or a key and not obey it would be worse than to refuse it.
-MaybeError RefuseUnless(absl::string_view name, const std::string& text, absl::string_view harmless) {
-  if (text.empty() || text == harmless) return std::nullopt;
+MaybeError SetPolicy(absl::string_view, const std::string& text, QueueAttributes& out) {
+  out.set_policy(text);
+  return std::nullopt;
+}
+
+// ---- Encryption, which is kept and returned but not done: annotations of SQS's names ----
+
+constexpr char kManagedSse[] = "SqsManagedSseEnabled";
+constexpr char kKmsKey[] = "KmsMasterKeyId";
+constexpr char kKmsReuse[] = "KmsDataKeyReusePeriodSeconds";
+constexpr int kKmsReuseMin = 60;
+constexpr int kKmsReuseMax = 86'400;
+
+template <const char* kName>
+std::string GetAnnotation(const Queue& queue) {
+  const auto& annotations = queue.attributes().annotations();
+  const auto found = annotations.find(std::string(kName));
+  return found == annotations.end() ? "" : found->second;
+}
+
+// Only one kind of encryption is on, and SQS's own is unless it is switched off: "true" is what a queue has without an annotation.
+MaybeError SetManagedSse(absl::string_view name, const std::string& text, QueueAttributes& out) {
+  if (text != "true" && text != "false") return InvalidValue(name);
+  (*out.mutable_annotations())[kManagedSse] = text == "true" ? "" : text;
+  if (text == "true") (*out.mutable_annotations())[kKmsKey] = "";
+  return std::nullopt;
+}
+std::string GetManagedSse(const Queue& queue) {
+  const bool off = !GetAnnotation<kKmsKey>(queue).empty() || GetAnnotation<kManagedSse>(queue) == "false";
+  return off ? "false" : "true";
+}
+
+MaybeError SetKmsKey(absl::string_view, const std::string& text, QueueAttributes& out) {
+  (*out.mutable_annotations())[kKmsKey] = text;
+  return std::nullopt;
+}
+
+MaybeError SetKmsReuse(absl::string_view name, const std::string& text, QueueAttributes& out) {
+  int seconds = 0;
+  const bool valid = absl::SimpleAtoi(text, &seconds) && seconds >= kKmsReuseMin && seconds <= kKmsReuseMax;
+  if (!valid && !text.empty()) return InvalidValue(name);
+  (*out.mutable_annotations())[kKmsReuse] = text;
+  return std::nullopt;
+}
+// A key has a period, whether or not somebody has set it.
+std::string GetKmsReuse(const Queue& queue) {
+  const std::string seconds = GetAnnotation<kKmsReuse>(queue);
+  return seconds.empty() && !GetAnnotation<kKmsKey>(queue).empty() ? "300" : seconds;
+}
+
+// To take a key and not encrypt with it would be worse than to refuse it, unless that is what was asked for.
+AwsError NotEncrypted(absl::string_view name) {
   return wire::FromStatus(MakeError(
       ErrorReason::kUnsupportedOperation,
-      absl::StrCat("The attribute ", name, " is not supported; leave it out, or let the gateway ignore it (--relaxed).")));
+      absl::StrCat("The attribute ", name, " is not supported, because Weir does not encrypt with KMS; leave it out, or "
+                   "let the gateway keep it without effect (weir-gateway --relaxed, weir up --sqs-relaxed).")));
 }
-MaybeError RefuseAny(absl::string_view name, const std::string& text, QueueAttributes&) {
-  return RefuseUnless(name, text, "");
-}
-MaybeError RefuseTrue(absl::string_view name, const std::string& text, QueueAttributes&) {
-  return RefuseUnless(name, text, "false");
+
+MaybeError CheckOneEncryption(const wire::Value& attributes) {
+  if (attributes[kManagedSse].text() != "true" || attributes[kKmsKey].text().empty()) return std::nullopt;
+  return SenderError("InvalidAttributeName",
+                     "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or "
+                     "SQS SSE.");
 }
 
 constexpr Attribute kAttributes[] = {
@@ -220,10 +273,10 @@ constexpr Attribute kAttributes[] = {
      [](const Queue& queue) { return FlagOfFifo(queue, queue.attributes().content_based_deduplication()); }},
     {"DeduplicationScope", "deduplication_scope", SetScope, GetScope},
     {"FifoThroughputLimit", "fifo_throughput_limit", SetLimit, GetLimit},
-    {"Policy", "", RefuseAny, nullptr},
-    {"KmsMasterKeyId", "", RefuseAny, nullptr},
-    {"KmsDataKeyReusePeriodSeconds", "", RefuseAny, nullptr},
-    {"SqsManagedSseEnabled", "", RefuseTrue, [](const Queue&) { return std::string("false"); }},
+    {"Policy", "policy", SetPolicy, [](const Queue& queue) { return queue.attributes().policy(); }},
+    {kManagedSse, "annotations.SqsManagedSseEnabled", SetManagedSse, GetManagedSse},
+    {kKmsKey, "annotations.KmsMasterKeyId", SetKmsKey, GetAnnotation<kKmsKey>, /*relaxed_only=*/true},
+    {kKmsReuse, "annotations.KmsDataKeyReusePeriodSeconds", SetKmsReuse, GetKmsReuse, /*relaxed_only=*/true},
 };
 
 constexpr absl::string_view kAll = "All";
@@ -241,12 +294,12 @@ MaybeError EncodeAttributes(const Call& call, const wire::Value& attributes, Que
   for (const auto& [name, value] : attributes.fields()) {
     const Attribute* attribute = FindAttribute(name);
     const bool known = attribute != nullptr && attribute->set != nullptr;
-    const bool kept = known && !attribute->field.empty();
-    if (!kept && call.options.relaxed) continue;
+    if (!known && call.options.relaxed) continue;
     if (!known) return UnknownAttribute(name);
+    if (attribute->relaxed_only && !call.options.relaxed && !value.text().empty()) return NotEncrypted(name);
     if (MaybeError error = attribute->set(name, value.text(), out)) return error;
   }
-  return std::nullopt;
+  return CheckOneEncryption(attributes);
 }
 
 MaybeError CheckAttributeNames(const Call& call, const wire::Value& names) {
@@ -261,7 +314,7 @@ wire::Value DecodeAttributes(const Queue& queue, const wire::Value& names) {
   for (const wire::Value& name : names.list()) wanted.insert(name.text());
   wire::Value attributes;
   for (const Attribute& attribute : kAttributes) {
-    if (attribute.get == nullptr || (wanted.count(kAll) == 0 && wanted.count(attribute.name) == 0)) continue;
+    if (wanted.count(kAll) == 0 && wanted.count(attribute.name) == 0) continue;
     attributes.SetText(attribute.name, attribute.get(queue));
   }
   return attributes;
@@ -281,7 +334,7 @@ absl::string_view AttributeOfField(absl::string_view field) {
   absl::ConsumePrefix(&field, "attributes.");
   for (const Attribute& attribute : kAttributes) {
     if (attribute.field.empty()) continue;
-    // Of a policy also a field within it.
+    // Of a redrive policy also a field within it.
     if (field == attribute.field || absl::StartsWith(field, absl::StrCat(attribute.field, "."))) return attribute.name;
   }
   return {};

@@ -10,7 +10,7 @@
 
 namespace weir::gateway::sqs {
 
-// What CreateQueue and SetQueueAttributes set. An empty policy removes it.
+// What CreateQueue and SetQueueAttributes set. An empty policy or key removes it.
 MaybeError EncodeAttributes(const Call& call, const wire::Value& attributes, queue::v1::QueueAttributes& out);
 
 // InvalidAttributeName for one that SQS does not know.

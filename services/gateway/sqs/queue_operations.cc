@@ -158,4 +158,20 @@ Value DecodeListQueueTags(const Call&, const queue::v1::GetQueueResponse& respon
   return out;
 }
 
+MaybeError EncodeAddPermission(const Call& call, queue::v1::AddPermissionRequest& request) {
+  SetQueue(call, *request.mutable_queue());
+  request.set_label(call.input["Label"].text());
+  for (const Value& account : call.input["AWSAccountIds"].list()) request.add_account_ids(account.text());
+  for (const Value& action : call.input["Actions"].list()) request.add_actions(action.text());
+  return std::nullopt;
+}
+Value DecodeAddPermission(const Call&, const queue::v1::AddPermissionResponse&) { return Value(); }
+
+MaybeError EncodeRemovePermission(const Call& call, queue::v1::RemovePermissionRequest& request) {
+  SetQueue(call, *request.mutable_queue());
+  request.set_label(call.input["Label"].text());
+  return std::nullopt;
+}
+Value DecodeRemovePermission(const Call&, const queue::v1::RemovePermissionResponse&) { return Value(); }
+
 }  // namespace weir::gateway::sqs

@@ -41,4 +41,10 @@ wire::Value DecodeUntagQueue(const Call& call, const queue::v1::UntagQueueRespon
 MaybeError EncodeListQueueTags(const Call& call, queue::v1::GetQueueRequest& request);
 wire::Value DecodeListQueueTags(const Call& call, const queue::v1::GetQueueResponse& response);
 
+MaybeError EncodeAddPermission(const Call& call, queue::v1::AddPermissionRequest& request);
+wire::Value DecodeAddPermission(const Call& call, const queue::v1::AddPermissionResponse& response);
+
+MaybeError EncodeRemovePermission(const Call& call, queue::v1::RemovePermissionRequest& request);
+wire::Value DecodeRemovePermission(const Call& call, const queue::v1::RemovePermissionResponse& response);
+
 }  // namespace weir::gateway::sqs

@@ -5,10 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "libs/base/error.h"
 #include "libs/grpcx/status.h"
 #include "services/gateway/sqs/auto_create.h"
 #include "services/gateway/sqs/errors.h"
@@ -140,16 +138,6 @@ SqsOperation Entry(absl::string_view name, const Shape* input, const Shape* outp
           }};
 }
 
-// An operation that the queue service has nothing for.
-SqsOperation Refused(absl::string_view name, const Shape* input) {
-  return {{name, input, nullptr},
-          [](const SqsOperation& operation, Running, const CallContext&, Value, const Service::Done& done) {
-            done(wire::FromStatus(MakeError(ErrorReason::kUnsupportedOperation,
-                                            absl::StrCat("The operation ", operation.name, " is not supported."))));
-            return Service::Cancel([] {});
-          }};
-}
-
 SqsOperation CreatingQueue(SqsOperation operation) {
   operation.creates_queue = true;
   return operation;
@@ -174,8 +162,9 @@ std::vector<SqsOperation> MakeOperations() {
       Entry("TagQueue", &kTagQueueInput, nullptr, &S::TagQueue, EncodeTagQueue, DecodeTagQueue),
       Entry("UntagQueue", &kUntagQueueInput, nullptr, &S::UntagQueue, EncodeUntagQueue, DecodeUntagQueue),
       Entry("ListQueueTags", &kOnlyQueueUrl, &kListTagsOutput, &S::GetQueue, EncodeListQueueTags, DecodeListQueueTags),
-      Refused("AddPermission", &kAddPermissionInput),
-      Refused("RemovePermission", &kRemovePermissionInput),
+      Entry("AddPermission", &kAddPermissionInput, nullptr, &S::AddPermission, EncodeAddPermission, DecodeAddPermission),
+      Entry("RemovePermission", &kRemovePermissionInput, nullptr, &S::RemovePermission, EncodeRemovePermission,
+            DecodeRemovePermission),
       CreatingQueue(Entry("SendMessage", &kSendMessageInput, &kSendMessageOutput, &S::SendMessage, EncodeSendMessage,
                           DecodeSendMessage)),
       CreatingQueue(Entry("SendMessageBatch", &kSendBatchInput, &kSendBatchOutput, &S::SendMessageBatch,

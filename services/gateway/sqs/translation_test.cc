@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "libs/base/check.h"
 #include "services/gateway/sqs/foreign_queue.h"
@@ -121,7 +122,21 @@ TEST(TranslationTest, ParametersBecomeTheSameRequestInBothProtocols) {
        R"({"QueueUrl":"q","Attributes":{"RedrivePolicy":"","Policy":"","SqsManagedSseEnabled":"false"}})",
        "QueueUrl=q&Attribute.1.Name=RedrivePolicy&Attribute.1.Value=&Attribute.2.Name=Policy&Attribute.2.Value=&"
        "Attribute.3.Name=SqsManagedSseEnabled&Attribute.3.Value=false",
-       "queue { OWN name: \"q\" } attributes { redrive_policy { } }"},
+       "queue { OWN name: \"q\" } attributes { redrive_policy { } policy: \"\" annotations { key: "
+       "\"SqsManagedSseEnabled\" value: \"false\" } }"},
+      {By(EncodeSetQueueAttributes), kSetAttributesInput,
+       R"({"QueueUrl":"q","Attributes":{"Policy":"{\"Statement\":[]}","KmsMasterKeyId":""}})",
+       "QueueUrl=q&Attribute.1.Name=Policy&Attribute.1.Value=%7B%22Statement%22:[]%7D&Attribute.2.Name=KmsMasterKeyId&"
+       "Attribute.2.Value=",
+       "queue { OWN name: \"q\" } attributes { policy: \"{\\\"Statement\\\":[]}\" annotations { key: \"KmsMasterKeyId\" "
+       "value: \"\" } }"},
+      {By(EncodeAddPermission), kAddPermissionInput,
+       R"({"QueueUrl":"q","Label":"l","AWSAccountIds":["111122223333","444455556666"],"Actions":["SendMessage","*"]})",
+       "QueueUrl=q&Label=l&AWSAccountId.1=111122223333&AWSAccountId.2=444455556666&ActionName.1=SendMessage&ActionName.2=*",
+       "queue { OWN name: \"q\" } label: \"l\" account_ids: \"111122223333\" account_ids: \"444455556666\" actions: "
+       "\"SendMessage\" actions: \"*\""},
+      {By(EncodeRemovePermission), kRemovePermissionInput, R"({"QueueUrl":"q","Label":"l"})", "QueueUrl=q&Label=l",
+       "queue { OWN name: \"q\" } label: \"l\""},
       {By(EncodeDeleteQueue), kOnlyQueueUrl, R"({"QueueUrl":"http://any.host:1/123456789012/q"})",
        "QueueUrl=http%3A%2F%2Fany.host%3A1%2F123456789012%2Fq", "queue { OWN name: \"q\" }"},
       {By(EncodePurgeQueue), kOnlyQueueUrl, R"({"QueueUrl":"/999999999999/q"})", "QueueUrl=/999999999999/q",
@@ -225,12 +240,17 @@ TEST(TranslationTest, WhatSqsRefusesAndTheQueueServiceCannotKnow) {
       set(R"("RedrivePolicy":"{\"deadLetterTargetArn\":\"a\",\"maxReceiveCount\":0}")",
           "InvalidParameterValue: Value {\"deadLetterTargetArn\":\"a\",\"maxReceiveCount\":0} for parameter RedrivePolicy "
           "is invalid. Reason: Invalid value for maxReceiveCount: 0, valid values are from 1 to 1000 both inclusive."),
-      set(R"("Policy":"{}")",
-          "AWS.SimpleQueueService.UnsupportedOperation: The attribute Policy is not supported; leave it out, or let the "
-          "gateway ignore it (--relaxed)."),
-      set(R"("SqsManagedSseEnabled":"true")",
-          "AWS.SimpleQueueService.UnsupportedOperation: The attribute SqsManagedSseEnabled is not supported; leave it out, "
-          "or let the gateway ignore it (--relaxed)."),
+      set(R"("KmsMasterKeyId":"alias/aws/sqs")",
+          "AWS.SimpleQueueService.UnsupportedOperation: The attribute KmsMasterKeyId is not supported, because Weir does not "
+          "encrypt with KMS; leave it out, or let the gateway keep it without effect (weir-gateway --relaxed, weir up "
+          "--sqs-relaxed)."),
+      set(R"("KmsDataKeyReusePeriodSeconds":"300")",
+          "AWS.SimpleQueueService.UnsupportedOperation: The attribute KmsDataKeyReusePeriodSeconds is not supported, because "
+          "Weir does not encrypt with KMS; leave it out, or let the gateway keep it without effect (weir-gateway --relaxed, "
+          "weir up --sqs-relaxed)."),
+      set(R"("SqsManagedSseEnabled":"yes")",
+          "InvalidAttributeValue: Invalid value for the parameter SqsManagedSseEnabled."),
+      set(R"("SqsManagedSseEnabled":"")", "InvalidAttributeValue: Invalid value for the parameter SqsManagedSseEnabled."),
       {By(EncodeGetQueueAttributes), kGetAttributesInput, R"({"QueueUrl":"q","AttributeNames":["Colour"]})",
        "InvalidAttributeName: Unknown Attribute Colour."},
       {By(EncodeReceiveMessage), kReceiveInput, R"({"QueueUrl":"q","MessageSystemAttributeNames":["Colour"]})",
@@ -257,12 +277,41 @@ TEST(TranslationTest, WhatSqsRefusesAndTheQueueServiceCannotKnow) {
   }
 }
 
-TEST(TranslationTest, RelaxedIgnoresAttributesWithoutEffect) {
-  const Outcome input = wire::ParseJsonInput(
-      R"({"QueueUrl":"q","Attributes":{"Colour":"red","Policy":"{}","KmsMasterKeyId":"alias/aws/sqs","DelaySeconds":"1"}})",
-      kSetAttributesInput);
-  EXPECT_EQ(Encoded(EncodeSetQueueAttributes, input, {.relaxed = true}),
-            "queue { OWN name: \"q\" } attributes { delay { seconds: 1 } }");
+std::string RelaxedSet(const std::string& attributes) {
+  const Outcome input =
+      wire::ParseJsonInput(R"({"QueueUrl":"q","Attributes":{)" + attributes + "}}", kSetAttributesInput);
+  return Encoded(EncodeSetQueueAttributes, input, {.relaxed = true});
+}
+
+TEST(TranslationTest, RelaxedIgnoresUnknownAttributesAndKeepsThoseThatAreNotObeyed) {
+  EXPECT_EQ(RelaxedSet(R"("Colour":"red","QueueArn":"arn:x","KmsMasterKeyId":"alias/aws/sqs","DelaySeconds":"1")"),
+            "queue { OWN name: \"q\" } attributes { delay { seconds: 1 } annotations { key: \"KmsMasterKeyId\" value: "
+            "\"alias/aws/sqs\" } }");
+  for (const char* seconds : {"60", "86400", ""}) {
+    EXPECT_EQ(RelaxedSet(absl::StrCat(R"("KmsDataKeyReusePeriodSeconds":")", seconds, "\"")),
+              absl::StrCat("queue { OWN name: \"q\" } attributes { annotations { key: \"KmsDataKeyReusePeriodSeconds\" "
+                           "value: \"",
+                           seconds, "\" } }"));
+  }
+  for (const char* seconds : {"59", "86401", "-1", "soon", "60s"}) {
+    EXPECT_EQ(RelaxedSet(absl::StrCat(R"("KmsDataKeyReusePeriodSeconds":")", seconds, "\"")),
+              "InvalidAttributeValue: Invalid value for the parameter KmsDataKeyReusePeriodSeconds.");
+  }
+}
+
+TEST(TranslationTest, OneKindOfEncryptionAtATime) {
+  EXPECT_EQ(RelaxedSet(R"("SqsManagedSseEnabled":"true","KmsMasterKeyId":"k")"),
+            "InvalidAttributeName: You can use one type of server-side encryption (SSE) at one time. You can either enable "
+            "KMS SSE or SQS SSE.");
+  EXPECT_THAT(RelaxedSet(R"("SqsManagedSseEnabled":"false","KmsMasterKeyId":"k")"), HasSubstr("value: \"k\""));
+  // SQS's own takes the key's place.
+  queue::v1::UpdateQueueRequest request;
+  const Outcome input =
+      wire::ParseJsonInput(R"({"QueueUrl":"q","Attributes":{"SqsManagedSseEnabled":"true"}})", kSetAttributesInput);
+  EXPECT_FALSE(EncodeSetQueueAttributes({"SetQueueAttributes", kCaller, {}, std::get<Value>(input)}, request).has_value());
+  EXPECT_EQ(request.attributes().annotations_size(), 2);
+  EXPECT_EQ(request.attributes().annotations().at("SqsManagedSseEnabled"), "");
+  EXPECT_EQ(request.attributes().annotations().at("KmsMasterKeyId"), "");
 }
 
 TEST(TranslationTest, ADelayBeyondFifteenMinutesIsSentAsOneThatNoQueueTakes) {
@@ -292,6 +341,17 @@ void AddTags(queue::v1::GetQueueResponse& response) {
   (*response.mutable_queue()->mutable_tags())["a"] = "1";
 }
 
+void AddKmsKey(queue::v1::GetQueueResponse& response) {
+  (*response.mutable_queue()->mutable_attributes()->mutable_annotations())["KmsMasterKeyId"] = "k";
+}
+void AddKmsReuse(queue::v1::GetQueueResponse& response) {
+  AddKmsKey(response);
+  (*response.mutable_queue()->mutable_attributes()->mutable_annotations())["KmsDataKeyReusePeriodSeconds"] = "60";
+}
+void AddNoSse(queue::v1::GetQueueResponse& response) {
+  (*response.mutable_queue()->mutable_attributes()->mutable_annotations())["SqsManagedSseEnabled"] = "false";
+}
+
 void AddMessageAttributes(queue::v1::ReceiveMessagesResponse& response) {
   auto& attributes = *response.mutable_messages(0)->mutable_message_attributes();
   attributes["b"].set_data_type("Binary");
@@ -314,6 +374,8 @@ constexpr char kQueue[] = "namespace { account: '123456789012' region: 'eu-west-
 
 TEST(TranslationTest, ResponsesBecomeJsonAndXml) {
   const std::string queue = kQueue;
+  const std::string encryption =
+      R"({"AttributeNames":["Policy","SqsManagedSseEnabled","KmsMasterKeyId","KmsDataKeyReusePeriodSeconds"]})";
   const ResponseCase cases[] = {
       {From(DecodeCreateQueue), kCreateQueueInput, "{}", kQueueUrlOutput, "queue { " + queue + "}",
        R"({"QueueUrl":"http://localhost:4566/123456789012/q"})",
@@ -329,13 +391,13 @@ TEST(TranslationTest, ResponsesBecomeJsonAndXml) {
            "arn: 'arn:q' created_at { seconds: 1 } modified_at { seconds: 2 } stats { ready: 3 in_flight: 4 delayed: 5 } "
            "attributes { visibility_timeout { seconds: 30 } delay { } retention { seconds: 60 } receive_wait_time { } "
            "maximum_message_bytes: 1024 redrive_policy { dead_letter_queue_arn: 'arn:d' max_receive_count: 3 } "
-           "redrive_allow_policy { redrive_permission: REDRIVE_PERMISSION_DENY_ALL } } }",
+           "redrive_allow_policy { redrive_permission: REDRIVE_PERMISSION_DENY_ALL } policy: '{\"Statement\":[]}' } }",
        R"({"Attributes":{"QueueArn":"arn:q","ApproximateNumberOfMessages":"3","ApproximateNumberOfMessagesNotVisible":"4",)"
        R"("ApproximateNumberOfMessagesDelayed":"5","CreatedTimestamp":"1","LastModifiedTimestamp":"2",)"
        R"("VisibilityTimeout":"30","MaximumMessageSize":"1024","MessageRetentionPeriod":"60","DelaySeconds":"0",)"
        R"("ReceiveMessageWaitTimeSeconds":"0",)"
        R"("RedrivePolicy":"{\"deadLetterTargetArn\":\"arn:d\",\"maxReceiveCount\":3}",)"
-       R"("RedriveAllowPolicy":"{\"redrivePermission\":\"denyAll\"}","SqsManagedSseEnabled":"false"}})",
+       R"("RedriveAllowPolicy":"{\"redrivePermission\":\"denyAll\"}","Policy":"{\"Statement\":[]}","SqsManagedSseEnabled":"true"}})",
        ""},
       {From(DecodeGetQueueAttributes), kGetAttributesInput,
        R"({"AttributeNames":["FifoQueue","ContentBasedDeduplication","DeduplicationScope","FifoThroughputLimit"]})",
@@ -348,6 +410,16 @@ TEST(TranslationTest, ResponsesBecomeJsonAndXml) {
        "<Value>false</Value></Attribute><Attribute><Name>DeduplicationScope</Name><Value>queue</Value></Attribute>"
        "<Attribute><Name>FifoThroughputLimit</Name><Value>perQueue</Value></Attribute>"},
       {From(DecodeGetQueueAttributes), kGetAttributesInput, "{}", kGetAttributesOutput, "queue { " + queue + "}", "{}", ""},
+      {From(DecodeGetQueueAttributes), kGetAttributesInput, encryption, kGetAttributesOutput, "queue { " + queue + "}",
+       R"({"Attributes":{"SqsManagedSseEnabled":"true"}})", ""},
+      {From(DecodeGetQueueAttributes, AddNoSse), kGetAttributesInput, encryption, kGetAttributesOutput,
+       "queue { " + queue + "}", R"({"Attributes":{"SqsManagedSseEnabled":"false"}})", ""},
+      {From(DecodeGetQueueAttributes, AddKmsKey), kGetAttributesInput, encryption, kGetAttributesOutput,
+       "queue { " + queue + "}",
+       R"({"Attributes":{"SqsManagedSseEnabled":"false","KmsMasterKeyId":"k","KmsDataKeyReusePeriodSeconds":"300"}})", ""},
+      {From(DecodeGetQueueAttributes, AddKmsReuse), kGetAttributesInput, encryption, kGetAttributesOutput,
+       "queue { " + queue + "}",
+       R"({"Attributes":{"SqsManagedSseEnabled":"false","KmsMasterKeyId":"k","KmsDataKeyReusePeriodSeconds":"60"}})", ""},
       {From(DecodeListQueueTags, AddTags), kOnlyQueueUrl, "{}", kListTagsOutput, "", R"({"Tags":{"a":"1","b":"2"}})",
        "<Tag><Key>a</Key><Value>1</Value></Tag><Tag><Key>b</Key><Value>2</Value></Tag>"},
       {From(DecodeListQueueTags), kOnlyQueueUrl, "{}", kListTagsOutput, "", "{}", ""},
