@@ -58,6 +58,12 @@ class AwsCli(unittest.TestCase):
         attributes = self.aws("get-queue-attributes", "--queue-url", url, "--attribute-names", "All")["Attributes"]
         self.assertEqual((attributes["VisibilityTimeout"], attributes["ApproximateNumberOfMessages"]), ("45", "0"))
         self.assertEqual(self.aws("list-queues", "--queue-name-prefix", "by-cli")["QueueUrls"], [url])
+        self.assertEqual(self.aws("add-permission", "--queue-url", url, "--label", "senders", "--aws-account-ids",
+                                  "111122223333", "--actions", "SendMessage"), {})
+        policy = self.aws("get-queue-attributes", "--queue-url", url, "--attribute-names", "Policy")["Attributes"]["Policy"]
+        self.assertEqual(json.loads(policy)["Statement"][0]["Sid"], "senders")
+        self.assertEqual(self.aws("remove-permission", "--queue-url", url, "--label", "senders"), {})
+        self.assertEqual(self.aws("get-queue-attributes", "--queue-url", url, "--attribute-names", "Policy"), {})
         self.assertEqual(self.aws("delete-queue", "--queue-url", url), {})
         refused = self.aws("send-message", "--queue-url", url, "--message-body", "late")
         self.assertIn("(AWS.SimpleQueueService.NonExistentQueue) when calling the SendMessage operation: "

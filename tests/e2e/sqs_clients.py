@@ -86,6 +86,44 @@ class SqsClients(unittest.TestCase):
         self.sqs.tag_queue(QueueUrl=self.url, Tags={"team": "shop"})
         self.assertEqual(self.sqs.list_queue_tags(QueueUrl=self.url)["Tags"], {"team": "shop"})
 
+    def policy(self):
+        """The document, over the Query protocol and over JSON."""
+        by_query = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["Policy"]).get("Attributes", {})
+        by_json = JsonClient().call("GetQueueAttributes", QueueUrl=self.url, AttributeNames=["Policy"])[2].get("Attributes", {})
+        self.assertEqual(by_query, by_json)
+        return json.loads(by_query["Policy"]) if by_query else None
+
+    def test_permissions_are_added_and_removed(self):
+        self.assertIsNone(self.policy())
+        self.sqs.add_permission(QueueUrl=self.url, Label="senders", AWSAccountIds=["111122223333"], Actions=["SendMessage"])
+        status, _, answer = JsonClient().call("AddPermission", QueueUrl=self.url, Label="workers", Actions=["*"],
+                                              AWSAccountIds=["111122223333", "444455556666"])
+        self.assertEqual((status, answer), (200, {}))
+        statements = self.policy()["Statement"]
+        self.assertEqual([statement["Sid"] for statement in statements], ["senders", "workers"])
+        self.assertEqual(statements[0]["Action"], "SQS:SendMessage")
+        self.assertEqual(statements[1]["Principal"]["AWS"], ["arn:aws:iam::111122223333:root", "arn:aws:iam::444455556666:root"])
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            self.sqs.add_permission(QueueUrl=self.url, Label="workers", AWSAccountIds=["111122223333"], Actions=["SendMessage"])
+        self.assertEqual(raised.exception.response["Error"]["Message"],
+                         "Value workers for parameter Label is invalid. Reason: Already exists.")
+        self.sqs.remove_permission(QueueUrl=self.url, Label="workers")
+        self.sqs.remove_permission(QueueUrl=self.url, Label="senders")
+        self.assertIsNone(self.policy())
+
+    def test_a_policy_is_read_back_as_it_was_set(self):
+        arn = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Sid": "topics", "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": arn, "Condition": {"ArnEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:000000000000:orders"}}}]}
+        self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": json.dumps(policy)})
+        self.assertEqual(self.policy(), policy)
+        with self.assertRaises(botocore.exceptions.ClientError) as raised:
+            self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": "nonsense"})
+        self.assertEqual(raised.exception.response["Error"]["Code"], "InvalidAttributeValue")
+        self.sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": ""})
+        self.assertIsNone(self.policy())
+
     def test_errors_are_the_exceptions_of_the_client(self):
         with self.assertRaises(self.sqs.exceptions.QueueDoesNotExist) as raised:
             self.sqs.send_message(QueueUrl=f"{ENDPOINT}/000000000000/none", MessageBody="a")

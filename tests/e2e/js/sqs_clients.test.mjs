@@ -92,6 +92,25 @@ test("queues: attributes, pages, tags, purge", async (t) => {
   assert.equal(await receive(QueueUrl), undefined);
 });
 
+test("permissions are statements of the policy", async (t) => {
+  const QueueUrl = await newQueue(t);
+  const policyOf = async () => (await ask("GetQueueAttributes", { QueueUrl, AttributeNames: ["Policy"] })).Attributes?.Policy;
+  const permission = { QueueUrl, Label: "senders", AWSAccountIds: ["111122223333"], Actions: ["SendMessage"] };
+  await ask("AddPermission", permission);
+  const policy = JSON.parse(await policyOf());
+  assert.deepEqual(policy.Statement.map(({ Sid, Action }) => [Sid, Action]), [["senders", "SQS:SendMessage"]]);
+  await assert.rejects(ask("AddPermission", permission), {
+    name: "InvalidParameterValue", message: "Value senders for parameter Label is invalid. Reason: Already exists.",
+  });
+  await ask("RemovePermission", { QueueUrl, Label: "senders" });
+  assert.equal(await policyOf(), undefined);
+  const Policy = JSON.stringify(policy);
+  await ask("SetQueueAttributes", { QueueUrl, Attributes: { Policy } });
+  assert.equal(await policyOf(), Policy);
+  await ask("SetQueueAttributes", { QueueUrl, Attributes: { Policy: "" } });
+  assert.equal(await policyOf(), undefined);
+});
+
 test("FIFO: order, groups, deduplication", async (t) => {
   const QueueUrl = await newQueue(t, { FifoQueue: "true", ContentBasedDeduplication: "true" }, ".fifo");
   const send = (MessageBody) => ask("SendMessage", { QueueUrl, MessageBody, MessageGroupId: "g" });
