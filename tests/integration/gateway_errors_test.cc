@@ -279,7 +279,7 @@ std::vector<ErrorCase> QueueCases() {
       {"ListQueues", {{"NextToken", "nonsense"}, {"MaxResults", 1}}, kInvalid,
        Invalid("nonsense", "NextToken", "Use the NextToken of the page before, with the same parameters.")},
       {"CreateQueue", Create("x", {{"Policy", "nonsense"}}), "InvalidAttributeValue",
-       "Invalid value for the parameter Policy. Reason: The policy is not JSON."},
+       "Invalid value for the parameter Policy. Reason: The policy is not JSON: see byte 2."},
       {"SetQueueAttributes", Set("q", {{"Policy", R"({"Statement":[]})"}}), "InvalidAttributeValue",
        "Invalid value for the parameter Policy. Reason: Statement must be an object, or an array with at least one."},
       {"SetQueueAttributes", Set("q", {{"Policy", fly}}), kInvalid,
