@@ -1,7 +1,9 @@
 // Dead-letter queues, and the way back. Queues are spread over the shards by their names, so pairs of several names make sure that
 // moves within a shard and between shards are both tried.
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "tests/integration/queue_fixture.h"
+#include "weir/internal/token/v1/move_task_handle.pb.h"
 
 namespace weir::queue {
 namespace {
@@ -219,6 +221,29 @@ TEST_F(DeadLetterTest, MoveTaskToADestinationAndItsCancellation) {
   EXPECT_LT(task.messages_moved(), 20);
   EXPECT_EQ(GetQueue("target").stats().ready() + GetQueue("elsewhere").stats().ready() +
                 GetQueue("elsewhere").stats().in_flight(), 20);
+}
+
+TEST_F(DeadLetterTest, AMoveTaskIsItsAccountsOwn) {
+  CreateQueue("target");
+  CreateQueue("source", Policy("target", 1));
+  for (int i = 0; i < 20; ++i) Send("target", absl::StrCat(i));
+  const auto handle = StartMove("target", "max_messages_per_second: 1");
+  ASSERT_TRUE(handle.ok()) << handle.status();
+  v1::CancelMessageMoveTaskRequest cancel;
+  cancel.set_task_handle(*handle);
+  cancel.set_account("111122223333");
+  EXPECT_EQ(ReasonOf(Call(&Stub::CancelMessageMoveTask, cancel).status()), ErrorReason::kMoveTaskDoesNotExist);
+  // Nor does it help to write oneself into the handle.
+  internal::token::v1::MoveTaskHandle token;
+  std::string bytes;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(*handle, &bytes) && token.ParseFromString(bytes));
+  token.set_source_arn("arn:aws:sqs:us-east-1:111122223333:target");
+  cancel.set_task_handle(absl::WebSafeBase64Escape(token.SerializeAsString()));
+  EXPECT_EQ(ReasonOf(Call(&Stub::CancelMessageMoveTask, cancel).status()), ErrorReason::kMoveTaskDoesNotExist);
+  EXPECT_EQ(Task("target").status(), v1::MESSAGE_MOVE_TASK_STATUS_RUNNING);
+  cancel.set_task_handle(*handle);
+  cancel.set_account("000000000000");
+  Must(&Stub::CancelMessageMoveTask, cancel);
 }
 
 TEST_F(DeadLetterTest, MoveTaskGoesOnAfterARestartAndMovesEachMessageOnce) {

@@ -88,6 +88,8 @@ Value DecodeListMessageMoveTasks(const Call&, const queue::v1::ListMessageMoveTa
 
 MaybeError EncodeCancelMessageMoveTask(const Call& call, queue::v1::CancelMessageMoveTaskRequest& request) {
   request.set_task_handle(call.input["TaskHandle"].text());
+  // A handle names its task's account, but says so itself: the queue service knows.
+  if (call.context.verified) request.set_account(call.context.account);
   return std::nullopt;
 }
 Value DecodeCancelMessageMoveTask(const Call&, const queue::v1::CancelMessageMoveTaskResponse& response) {

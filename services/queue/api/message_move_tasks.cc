@@ -1,9 +1,11 @@
 // The three calls of move tasks: they share the handle.
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/util/time_util.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/validation.h"
+#include "services/queue/store/store_errors.h"
 #include "weir/internal/token/v1/move_task_handle.pb.h"
 
 namespace weir::queue::api {
@@ -121,6 +123,12 @@ absl::Status List(Context& context, const v1::ListMessageMoveTasksRequest& reque
   return absl::OkStatus();
 }
 
+// Empty: the handle names no queue.
+std::string AccountOf(absl::string_view arn) {
+  const std::vector<std::string> fields = absl::StrSplit(arn, ':');
+  return fields.size() == 6 ? fields[4] : "";
+}
+
 absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& request,
                     v1::CancelMessageMoveTaskResponse& response, absl::Time deadline) {
   std::string bytes;
@@ -134,12 +142,15 @@ absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& re
                                   "StartMessageMoveTask answered."),
                      {{"field", "task_handle"}});
   }
+  if (!request.account().empty() && request.account() != AccountOf(handle.source_arn())) return store::NoSuchMoveTaskError();
   if (context.engine.registry().FindByArn(handle.source_arn()) == nullptr) {
     return MakeError(ErrorReason::kResourceNotFound,
                      absl::StrCat("The source of the task, \"", handle.source_arn(), "\", doesn't exist."),
                      {{"field", "source_arn"}});
   }
-  WEIR_ASSIGN_OR_RETURN(const int64_t moved, context.engine.move_tasks().Cancel(handle.task_id(), deadline));
+  // Whoever changes the source in a handle names a task that does not exist.
+  WEIR_ASSIGN_OR_RETURN(const int64_t moved,
+                        context.engine.move_tasks().Cancel(handle.task_id(), handle.source_arn(), deadline));
   response.set_messages_moved(moved);
   return absl::OkStatus();
 }

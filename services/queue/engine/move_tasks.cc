@@ -119,8 +119,8 @@ absl::StatusOr<std::vector<store::MoveTaskRecord>> MoveTasks::List(const QueueIn
   return store_.ListMoveTasks(source.record.id, limit, deadline);
 }
 
-absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id, absl::Time deadline) {
-  WEIR_ASSIGN_OR_RETURN(const store::MoveTaskRecord task, store_.CancelMoveTask(id, deadline));
+absl::StatusOr<int64_t> MoveTasks::Cancel(absl::string_view id, absl::string_view source_arn, absl::Time deadline) {
+  WEIR_ASSIGN_OR_RETURN(const store::MoveTaskRecord task, store_.CancelMoveTask(id, source_arn, deadline));
   observe::Log(observe::Level::kInfo, "move task cancelled", {{"task", task.id}, {"source", task.source_arn}});
   Hint();
   options_.tell_peers();

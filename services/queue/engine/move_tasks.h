@@ -61,8 +61,8 @@ class MoveTasks {
   // The newest first, at most `limit`. Counts are about a second old at most.
   absl::StatusOr<std::vector<store::MoveTaskRecord>> List(const QueueInfo& source, size_t limit,
                                                           absl::Time deadline);
-  // Answers how many were moved so far. MOVE_TASK_DOES_NOT_EXIST or MOVE_TASK_NOT_RUNNING.
-  absl::StatusOr<int64_t> Cancel(absl::string_view id, absl::Time deadline);
+  // A task of that source. Answers how many were moved so far. MOVE_TASK_DOES_NOT_EXIST or MOVE_TASK_NOT_RUNNING.
+  absl::StatusOr<int64_t> Cancel(absl::string_view id, absl::string_view source_arn, absl::Time deadline);
 
   // The store may have something to do for this replica. Never blocks.
   void Hint();

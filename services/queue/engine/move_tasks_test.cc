@@ -162,7 +162,7 @@ TEST_F(MoveTasksTest, AnyReplicaStartsListsAndCancels) {
   EXPECT_EQ(running.id, *id);
   EXPECT_EQ(running.state, MoveTaskState::kRunning);
   EXPECT_EQ(store::ToMoveBy(running), 300);
-  ASSERT_TRUE(b.tasks().Cancel(*id, Soon()).ok());
+  ASSERT_TRUE(b.tasks().Cancel(*id, dead->arn, Soon()).ok());
   const MoveTaskRecord ended = AwaitEnd(b, *dead);
   EXPECT_EQ(ended.state, MoveTaskState::kCancelled);
   EXPECT_GE(store::MovedBy(ended), store::MovedBy(running));
@@ -170,7 +170,7 @@ TEST_F(MoveTasksTest, AnyReplicaStartsListsAndCancels) {
   // The counts are exact at the end.
   EXPECT_EQ(a.engine.Stats(*dead, Soon()).value().ready, 300 - store::MovedBy(ended));
   EXPECT_EQ(a.engine.Stats(*orders, Soon()).value().ready, store::MovedBy(ended));
-  EXPECT_EQ(ReasonOf(a.tasks().Cancel(*id, Soon()).status()), ErrorReason::kMoveTaskNotRunning);
+  EXPECT_EQ(ReasonOf(a.tasks().Cancel(*id, dead->arn, Soon()).status()), ErrorReason::kMoveTaskNotRunning);
 }
 
 TEST_F(MoveTasksTest, EachPartRunsWhereItsShardIsServedAndTheLastEndsTheTask) {
@@ -229,7 +229,7 @@ TEST_F(MoveTasksTest, TaskIsCancelledWhileNobodyRunsIt) {
   const std::string id = a->tasks().StartTask(*dead, orders->arn, 1, Soon()).value();
   AwaitMoved(*a, *dead, 1);
   End(*a, "a");
-  EXPECT_TRUE(a->tasks().Cancel(id, Soon()).ok());
+  EXPECT_TRUE(a->tasks().Cancel(id, dead->arn, Soon()).ok());
   EXPECT_EQ(Newest(*a, *dead).state, MoveTaskState::kCancelling);
   a = &Add("a");
   EXPECT_EQ(AwaitEnd(*a, *dead).state, MoveTaskState::kCancelled);
@@ -353,7 +353,7 @@ TEST_F(MoveTasksTest, DeletedSourceEndsItsTask) {
   const MoveTaskRecord ended = Newest(b, *dead);
   EXPECT_EQ(ended.state, MoveTaskState::kFailed);
   EXPECT_EQ(ReasonOf(ended.failure), ErrorReason::kQueueDoesNotExist);
-  EXPECT_EQ(ReasonOf(b.tasks().Cancel(id, Soon()).status()), ErrorReason::kMoveTaskNotRunning);
+  EXPECT_EQ(ReasonOf(b.tasks().Cancel(id, dead->arn, Soon()).status()), ErrorReason::kMoveTaskNotRunning);
   // A new queue of that name has had no task.
   const auto again = CreateQueue(b, dead->record.name.name);
   EXPECT_THAT(b.tasks().List(*again, 10, Soon()).value(), SizeIs(0));

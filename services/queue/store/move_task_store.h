@@ -104,8 +104,9 @@ class MoveTaskStore {
   // The task is running when this is OK. MOVE_TASK_ALREADY_RUNNING while the source has an active one, QUEUE_DOES_NOT_EXIST. Deleting
   // the source queue (RegistryStore) ends its task as failed.
   virtual absl::Status StartMoveTask(const NewMoveTask& task, absl::Time deadline) = 0;
-  // MOVE_TASK_DOES_NOT_EXIST, MOVE_TASK_NOT_RUNNING. The task as it stands then, kCancelling: its owners end it.
-  virtual absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) = 0;
+  // A task of that source. MOVE_TASK_DOES_NOT_EXIST, MOVE_TASK_NOT_RUNNING. The task as it stands then, kCancelling: its owners end it.
+  virtual absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                        absl::Time deadline) = 0;
   // Ends the task, if it is active, with `failure`, of which code, reason and message are kept.
   virtual absl::Status FailMoveTask(absl::string_view id, const absl::Status& failure,
                                     absl::Time deadline) = 0;

@@ -106,7 +106,7 @@ TYPED_TEST(MoveTasksConformance, OneActiveTaskASource) {
   ASSERT_TRUE(this->Start(1, {1}).ok());
   EXPECT_EQ(ReasonOf(this->Start(2)), ErrorReason::kMoveTaskAlreadyRunning);
   EXPECT_TRUE(this->StartOf(other, 3).ok());
-  ASSERT_TRUE(this->tasks().CancelMoveTask(this->Id(1), Soon()).ok());
+  ASSERT_TRUE(this->tasks().CancelMoveTask(this->Id(1), "arn:dead", Soon()).ok());
   EXPECT_EQ(ReasonOf(this->Start(2)), ErrorReason::kMoveTaskAlreadyRunning) << "it is not over yet";
   this->End(1);
   EXPECT_TRUE(this->Start(2).ok());
@@ -153,11 +153,11 @@ TYPED_TEST(MoveTasksConformance, CancelledTaskEndsWhenItsPartsDo) {
   ASSERT_TRUE(this->Start(1).ok());
   ASSERT_TRUE(this->Claim(1, 1, this->epoch_).ok());
   this->Note({this->Progress(1, 1, 10, 4)});
-  const auto cancelled = this->tasks().CancelMoveTask(this->Id(1), Soon());
+  const auto cancelled = this->tasks().CancelMoveTask(this->Id(1), "arn:dead", Soon());
   ASSERT_TRUE(cancelled.ok()) << cancelled.status();
   EXPECT_EQ(cancelled->state, MoveTaskState::kCancelling);
   EXPECT_EQ(cancelled->parts.at(0).moved, 4);
-  EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(this->Id(1), Soon()).status()), ErrorReason::kMoveTaskNotRunning);
+  EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(this->Id(1), "arn:dead", Soon()).status()), ErrorReason::kMoveTaskNotRunning);
   ASSERT_EQ(this->tasks().ListActiveMoveTasks(Soon()).value().size(), 1u);
   EXPECT_EQ(this->tasks().ListActiveMoveTasks(Soon()).value()[0].state, MoveTaskState::kCancelling);
   // Also a part that nobody had begun.
@@ -165,13 +165,22 @@ TYPED_TEST(MoveTasksConformance, CancelledTaskEndsWhenItsPartsDo) {
   this->Note({this->Progress(1, 1, 10, 5, true), this->Progress(1, 2, 0, 0, true)});
   EXPECT_EQ(this->Newest().state, MoveTaskState::kCancelled);
   EXPECT_TRUE(this->Newest().ended_at.has_value());
-  EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(this->Id(1), Soon()).status()), ErrorReason::kMoveTaskNotRunning);
+  EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(this->Id(1), "arn:dead", Soon()).status()), ErrorReason::kMoveTaskNotRunning);
 }
 
 TYPED_TEST(MoveTasksConformance, UnknownTaskCannotBeCancelled) {
   for (const std::string& id : {this->Id(4711), std::string("no uuid"), std::string()}) {
-    EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(id, Soon()).status()), ErrorReason::kMoveTaskDoesNotExist) << id;
+    EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(id, "arn:dead", Soon()).status()), ErrorReason::kMoveTaskDoesNotExist) << id;
   }
+}
+
+TYPED_TEST(MoveTasksConformance, ATaskIsCancelledOfItsOwnSourceOnly) {
+  ASSERT_TRUE(this->Start(1).ok());
+  for (const char* source : {"arn:other", "", "arn:dea", "arn:dead "}) {
+    EXPECT_EQ(ReasonOf(this->tasks().CancelMoveTask(this->Id(1), source, Soon()).status()), ErrorReason::kMoveTaskDoesNotExist)
+        << source;
+  }
+  EXPECT_EQ(this->Newest().state, MoveTaskState::kRunning);
 }
 
 TYPED_TEST(MoveTasksConformance, FailedTaskKeepsReasonAndMessage) {

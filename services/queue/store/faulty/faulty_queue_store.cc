@@ -248,9 +248,10 @@ absl::Status FaultyMoveTaskStore::StartMoveTask(const NewMoveTask& task, absl::T
              [&] { return inner_.StartMoveTask(task, deadline); });
 }
 
-absl::StatusOr<MoveTaskRecord> FaultyMoveTaskStore::CancelMoveTask(absl::string_view id, absl::Time deadline) {
+absl::StatusOr<MoveTaskRecord> FaultyMoveTaskStore::CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                                   absl::Time deadline) {
   return Run(faults_.NextCall(FaultPoint::kMoveTasks, kMoveTaskStream),
-             [&] { return inner_.CancelMoveTask(id, deadline); });
+             [&] { return inner_.CancelMoveTask(id, source_arn, deadline); });
 }
 
 absl::Status FaultyMoveTaskStore::FailMoveTask(absl::string_view id, const absl::Status& failure, absl::Time deadline) {

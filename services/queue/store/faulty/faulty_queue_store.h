@@ -63,7 +63,8 @@ class FaultyMoveTaskStore final : public MoveTaskStore {
   FaultyMoveTaskStore(MoveTaskStore& inner, FaultInjector& faults) : inner_(inner), faults_(faults) {}
 
   absl::Status StartMoveTask(const NewMoveTask& task, absl::Time deadline) override;
-  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) override;
+  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                absl::Time deadline) override;
   absl::Status FailMoveTask(absl::string_view id, const absl::Status& failure,
                             absl::Time deadline) override;
   absl::StatusOr<std::vector<MoveTaskRecord>> ListMoveTasks(core::QueueId source, size_t limit,

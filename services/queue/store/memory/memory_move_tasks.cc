@@ -63,10 +63,11 @@ absl::Status MemoryQueueStore::StartMoveTask(const NewMoveTask& task, absl::Time
   return absl::OkStatus();
 }
 
-absl::StatusOr<MoveTaskRecord> MemoryQueueStore::CancelMoveTask(absl::string_view id, absl::Time) {
+absl::StatusOr<MoveTaskRecord> MemoryQueueStore::CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                                absl::Time) {
   MutexLock lock(&db_->mu);
   MoveTaskRecord* task = db_->FindMoveTask(id);
-  if (task == nullptr) return NoSuchMoveTaskError();
+  if (task == nullptr || task->source_arn != source_arn) return NoSuchMoveTaskError();
   if (task->state != MoveTaskState::kRunning) return MoveTaskEndedError(task->state);
   task->state = MoveTaskState::kCancelling;
   return *task;

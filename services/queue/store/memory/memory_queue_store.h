@@ -55,7 +55,8 @@ class MemoryQueueStore final : public RegistryStore,
   std::unique_ptr<ShardLog> OpenLog(core::ShardId shard) override;
 
   absl::Status StartMoveTask(const NewMoveTask& task, absl::Time deadline) override;
-  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) override;
+  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                absl::Time deadline) override;
   absl::Status FailMoveTask(absl::string_view id, const absl::Status& failure,
                             absl::Time deadline) override;
   absl::StatusOr<std::vector<MoveTaskRecord>> ListMoveTasks(core::QueueId source, size_t limit,

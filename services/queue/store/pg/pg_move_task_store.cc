@@ -138,12 +138,14 @@ class PgMoveTaskStore final : public MoveTaskStore {
     });
   }
 
-  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::Time deadline) override {
+  absl::StatusOr<MoveTaskRecord> CancelMoveTask(absl::string_view id, absl::string_view source_arn,
+                                                absl::Time deadline) override {
     if (!IsUuid(id)) return NoSuchMoveTaskError();
     std::vector<MoveTaskRecord> tasks;
     WEIR_RETURN_IF_ERROR(RunUntil(*pool_, deadline, [&](pqxx::work& tx) -> absl::Status {
       const pqxx::result task = tx.exec_params(
-          "SELECT state FROM queue.move_tasks WHERE task_id = $1 FOR NO KEY UPDATE", std::string(id));
+          "SELECT state FROM queue.move_tasks WHERE task_id = $1 AND source_arn = $2 FOR NO KEY UPDATE", std::string(id),
+          std::string(source_arn));
       if (task.empty()) return NoSuchMoveTaskError();
       const auto state = static_cast<MoveTaskState>(task[0][0].as<int16_t>());
       if (state != MoveTaskState::kRunning) return MoveTaskEndedError(state);
