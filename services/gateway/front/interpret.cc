@@ -55,6 +55,10 @@ wire::CallContext ContextOf(const http::Request& request, const Options& options
   context.region = credential.has_value() && !credential->region.empty() ? credential->region : options.default_region;
   context.base_url = options.base_url.empty() ? absl::StrCat("http://", request.Header("Host")) : options.base_url;
   context.path = wire::DecodePercent(request.path());
+  context.source_ip = request.remote_address;
+  context.user_agent = std::string(request.Header("User-Agent"));
+  // TLS ends in front of the gateway, so it knows from its own URL.
+  context.secure = absl::StartsWithIgnoreCase(options.base_url, "https://");
   return context;
 }
 

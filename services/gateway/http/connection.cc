@@ -73,6 +73,9 @@ void Connection::Start() {
   loop_.connections.insert(this);
   beast::error_code ignored;
   stream_.socket().set_option(tcp::no_delay(true), ignored);
+  beast::error_code gone;
+  const tcp::endpoint remote = stream_.socket().remote_endpoint(gone);
+  if (!gone) remote_address_ = remote.address().to_string();
   Read();
 }
 
@@ -155,6 +158,7 @@ void Connection::Handle() {
   keep_alive_ = parser_->get().keep_alive() && !loop_.draining;
   stream_.expires_never();
   Request request = ToRequest(parser_->release());
+  request.remote_address = remote_address_;
   parser_.reset();
   Watch();
   loop_.handler(std::move(request), std::make_shared<PendingExchange>(shared_from_this()));

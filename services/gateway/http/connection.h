@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_set>
 
 #include "services/gateway/http/bounds.h"
@@ -80,6 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   boost::beast::http::response<boost::beast::http::string_body> response_;
   std::function<void()> gone_;
+  std::string remote_address_;
   State state_ = State::kReading;
   size_t body_taken_ = 0;  // of the budget, until the request is answered
   unsigned version_ = 11;  // of the request, and so of its answer: 10 or 11

@@ -17,6 +17,8 @@ struct Request {
   std::string target;  // "/000000000000/orders?Action=SendMessage", as it was sent
   Headers headers;     // as they were sent, in order
   std::string body;
+  // Of whoever connected, which may be a proxy: "203.0.113.7"; empty: not known.
+  std::string remote_address;
 
   // The first header of that name in any case; empty: there is none.
   absl::string_view Header(absl::string_view name) const {

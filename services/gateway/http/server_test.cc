@@ -70,6 +70,21 @@ TEST_F(HttpServerTest, AnswersRequestAfterRequestOnOneConnection) {
   EXPECT_EQ(server_->connections(), 1);
 }
 
+TEST_F(HttpServerTest, KnowsWhoConnected) {
+  Mutex mu;
+  std::string seen;
+  auto server = Server::Start({}, [&](const Request& request, const std::shared_ptr<Exchange>& exchange) {
+    MutexLock lock(&mu);
+    seen = request.remote_address;
+    exchange->Answer({});
+  });
+  ASSERT_TRUE(server.ok()) << server.status();
+  HttpConnection client((*server)->address());
+  EXPECT_EQ(client.Get("/").status, 200);
+  MutexLock lock(&mu);
+  EXPECT_EQ(seen, "127.0.0.1");
+}
+
 TEST_F(HttpServerTest, ClosesWhenTheClientAsksForIt) {
   Start();
   HttpConnection client(server_->address());

@@ -33,7 +33,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
 
   void Run() {
     Step(1, operation_, context_, input_, [self = shared_from_this()](Outcome outcome) {
-      if (!QueueIsMissing(outcome) || self->cancelled()) return self->Finish(std::move(outcome));
+      if (!QueueIsMissing(outcome) || self->cancelled() || !self->MayCreate()) return self->Finish(std::move(outcome));
       self->Create();
     });
   }
@@ -49,7 +49,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   }
 
  private:
-  void Create() {
+  queue::v1::QueueRef Queue() const {
     queue::v1::QueueRef queue;
     const Call call{operation_.name, context_, options_, input_};
     if (input_["QueueName"].absent()) {
@@ -57,6 +57,14 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
     } else {
       SetQueueByName(call, input_["QueueName"].text(), input_["QueueOwnerAWSAccountId"].text(), queue);
     }
+    return queue;
+  }
+
+  // No policy opens CreateQueue to other accounts.
+  bool MayCreate() const { return !context_.verified || Queue().namespace_().account() == context_.account; }
+
+  void Create() {
+    const queue::v1::QueueRef queue = Queue();
     // CreateQueue creates in the caller's account; the queue's may be another.
     CallContext owner = context_;
     owner.account = queue.namespace_().account();

@@ -14,6 +14,8 @@ namespace weir::gateway::sqs {
 
 struct RunningCall {
   virtual ~RunningCall() = default;
+  // From any thread, also before it begins.
+  virtual void TryCancel() { context.TryCancel(); }
 
   grpc::ClientContext context;
   // It waits for messages, and may as well end without.
@@ -28,7 +30,7 @@ class RunningCalls {
     MutexLock lock(&mu_);
     if (draining_ && call.long_poll) return false;
     calls_.insert(&call);
-    if (ended_) call.context.TryCancel();
+    if (ended_) call.TryCancel();
     return true;
   }
   // Lets go of the call before it counts as removed: a call holds its channel, and gRPC's threads cannot end the channel themselves, so
@@ -51,14 +53,14 @@ class RunningCalls {
     MutexLock lock(&mu_);
     draining_ = true;
     for (RunningCall* call : calls_) {
-      if (call->long_poll) call->context.TryCancel();
+      if (call->long_poll) call->TryCancel();
     }
   }
   // Ends them all and waits until each is removed.
   void EndAll() {
     MutexLock lock(&mu_);
     ended_ = true;
-    for (RunningCall* call : calls_) call->context.TryCancel();
+    for (RunningCall* call : calls_) call->TryCancel();
     mu_.Await([this]() ABSL_SHARED_LOCKS_REQUIRED(mu_) { return calls_.empty() && leaving_ == 0; });
   }
 

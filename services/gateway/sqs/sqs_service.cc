@@ -62,12 +62,24 @@ struct Translation {
   Decode<Response> decode;
 };
 
+// How the policy of another account's queue is read.
+struct PolicyRead {
+  grpc::ClientContext context;
+  queue::v1::GetQueueRequest request;
+  queue::v1::GetQueueResponse response;
+};
+
 // What a call needs until it is answered.
 template <typename Request, typename Response>
 struct Exchange : RunningCall {
   Exchange(absl::string_view operation, const SqsOptions& options, const CallContext& caller, Value input,
            Service::Done done)
       : caller(caller), input(std::move(input)), call{operation, this->caller, options, this->input}, done(std::move(done)) {}
+
+  void TryCancel() override {
+    if (policy_read != nullptr) policy_read->context.TryCancel();
+    context.TryCancel();
+  }
 
   // The exchange's last step; what it holds of the HTTP side is let go of with it.
   void Finish(Outcome outcome) { std::exchange(done, nullptr)(std::move(outcome)); }
@@ -78,6 +90,7 @@ struct Exchange : RunningCall {
   Service::Done done;
   Request request;
   Response response;
+  std::unique_ptr<PolicyRead> policy_read;  // null: the queue is the caller's own. Set before the call begins, and not changed.
 };
 
 bool IsLongPoll(const queue::v1::ReceiveMessagesRequest&) { return true; }
@@ -86,33 +99,21 @@ bool IsLongPoll(const Request&) {
   return false;
 }
 
+// A long poll that the gateway ended. Nothing was received, so the answer is that of a wait in vain.
+bool WaitWasEnded(const RunningCall& call, const grpc::Status& status, const RunningCalls& calls) {
+  return status.error_code() == grpc::StatusCode::CANCELLED && call.long_poll && calls.draining();
+}
+
+// The call itself. gRPC has the exchange from here on, alone.
 template <typename Request, typename Response>
-Service::Cancel StartCall(const Translation<Request, Response>& translation, Running running,
-                          std::shared_ptr<Exchange<Request, Response>> exchange) {
-  if (MaybeError error = translation.encode(exchange->call, exchange->request)) {
-    exchange->Finish(*std::move(error));
-    return [] {};
-  }
-  if (MaybeError error = CheckOwnQueue(exchange->call, exchange->request)) {
-    exchange->Finish(*std::move(error));
-    return [] {};
-  }
-  exchange->long_poll = IsLongPoll(exchange->request);
-  const absl::Duration wait = exchange->long_poll ? kWaitMax : absl::ZeroDuration();
-  exchange->context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout + wait));
-  if (!running.calls.Add(*exchange)) {
-    exchange->Finish(translation.decode(exchange->call, exchange->response));
-    return [] {};
-  }
+void SendRequest(const Translation<Request, Response>& translation, Running running,
+                 std::shared_ptr<Exchange<Request, Response>> exchange) {
   auto& state = *exchange;
-  const std::weak_ptr<RunningCall> weak = exchange;
-  // From here on gRPC has the exchange, alone.
+  const absl::Duration wait = state.long_poll ? kWaitMax : absl::ZeroDuration();
+  state.context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout + wait));
   auto on_done = [exchange = std::move(exchange), decode = translation.decode,
                   &calls = running.calls](const grpc::Status& status) mutable {
-    // Where the wait was ended nothing was received, so the answer is that of a wait in vain.
-    const bool wait_ended =
-        status.error_code() == grpc::StatusCode::CANCELLED && exchange->long_poll && calls.draining();
-    if (status.ok() || wait_ended) {
+    if (status.ok() || WaitWasEnded(*exchange, status, calls)) {
       exchange->Finish(decode(exchange->call, exchange->response));
     } else {
       exchange->Finish(Explain(exchange->call, grpcx::FromGrpcStatus(status)));
@@ -120,8 +121,57 @@ Service::Cancel StartCall(const Translation<Request, Response>& translation, Run
     calls.Remove(std::move(exchange));
   };
   (running.stub.*translation.method)(&state.context, &state.request, &state.response, std::move(on_done));
+}
+
+// The call, if the policy of the queue, which is another account's, allows it. As SendRequest.
+template <typename Request, typename Response>
+void AskPolicy(const Translation<Request, Response>& translation, Running running,
+               std::shared_ptr<Exchange<Request, Response>> exchange) {
+  PolicyRead& read = *exchange->policy_read;
+  read.context.set_deadline(absl::ToChronoTime(absl::Now() + kCallTimeout));
+  auto on_done = [exchange = std::move(exchange), translation, running](const grpc::Status& status) mutable {
+    const PolicyRead& answer = *exchange->policy_read;
+    const absl::StatusOr<queue::v1::Queue> queue = status.ok() ? absl::StatusOr<queue::v1::Queue>(answer.response.queue())
+                                                               : grpcx::FromGrpcStatus(status);
+    MaybeError refused = RefuseUnlessAllowed(exchange->call, answer.request.queue(), queue, absl::Now());
+    if (!refused.has_value()) return SendRequest(translation, running, std::move(exchange));
+    if (WaitWasEnded(*exchange, status, running.calls)) {
+      exchange->Finish(translation.decode(exchange->call, exchange->response));
+    } else {
+      exchange->Finish(*std::move(refused));
+    }
+    running.calls.Remove(std::move(exchange));
+  };
+  running.stub.GetQueue(&read.context, &read.request, &read.response, std::move(on_done));
+}
+
+template <typename Request, typename Response>
+Service::Cancel StartCall(const Translation<Request, Response>& translation, Running running,
+                          std::shared_ptr<Exchange<Request, Response>> exchange) {
+  MaybeError error = translation.encode(exchange->call, exchange->request);
+  const auto foreign = error.has_value() ? std::nullopt : ForeignQueueIn(exchange->call, exchange->request);
+  if (foreign.has_value()) {
+    error = RefuseUnlessShared(exchange->call, *foreign);
+    exchange->policy_read = std::make_unique<PolicyRead>();
+    *exchange->policy_read->request.mutable_queue() = *foreign;
+  }
+  if (error.has_value()) {
+    exchange->Finish(*std::move(error));
+    return [] {};
+  }
+  exchange->long_poll = IsLongPoll(exchange->request);
+  if (!running.calls.Add(*exchange)) {
+    exchange->Finish(translation.decode(exchange->call, exchange->response));
+    return [] {};
+  }
+  const std::weak_ptr<RunningCall> weak = exchange;
+  if (foreign.has_value()) {
+    AskPolicy(translation, running, std::move(exchange));
+  } else {
+    SendRequest(translation, running, std::move(exchange));
+  }
   return [weak] {
-    if (const auto alive = weak.lock()) alive->context.TryCancel();
+    if (const auto alive = weak.lock()) alive->TryCancel();
   };
 }
 

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "libs/base/check.h"
-#include "services/gateway/sqs/foreign_queue.h"
 #include "services/gateway/sqs/message_operations.h"
 #include "services/gateway/sqs/move_operations.h"
 #include "services/gateway/sqs/queue_operations.h"
@@ -48,37 +47,6 @@ using Encoder = std::function<std::string(const Outcome&, const SqsOptions&)>;
 template <typename Request>
 Encoder By(MaybeError (*encode)(const Call&, Request&)) {
   return [encode](const Outcome& input, const SqsOptions& options) { return Encoded(encode, input, options); };
-}
-
-TEST(ForeignQueueTest, OfAVerifiedCallerOnlyItsOwnQueuesAreTaken) {
-  wire::CallContext caller = kCaller;
-  const SqsOptions options;
-  const Value input;
-  const auto check = [&](absl::string_view operation, const auto& request) {
-    const MaybeError error = CheckOwnQueue({operation, caller, options, input}, request);
-    return error.has_value() ? error->query_code + ": " + error->message : "";
-  };
-  queue::v1::SendMessageBatchRequest own;
-  own.mutable_queue()->mutable_namespace_()->set_account("123456789012");
-  queue::v1::SendMessageBatchRequest foreign;
-  foreign.mutable_queue()->mutable_namespace_()->set_account("999999999999");
-  foreign.mutable_queue()->mutable_namespace_()->set_region("eu-west-1");
-  foreign.mutable_queue()->set_name("orders");
-  queue::v1::ListMessageMoveTasksRequest tasks;
-  *tasks.mutable_source() = foreign.queue();
-  queue::v1::StartMessageMoveTaskRequest move;
-  *move.mutable_source() = own.queue();
-  EXPECT_EQ(check("SendMessageBatch", foreign), "");
-  caller.verified = true;
-  EXPECT_EQ(check("SendMessageBatch", own), "");
-  EXPECT_EQ(check("StartMessageMoveTask", move), "");
-  EXPECT_EQ(check("ListQueues", queue::v1::ListQueuesRequest()), "");
-  EXPECT_EQ(check("SendMessageBatch", foreign),
-            "AccessDenied: User: arn:aws:iam::123456789012:root is not authorized to perform: sqs:sendmessage on resource: "
-            "arn:aws:sqs:eu-west-1:999999999999:orders because no resource-based policy allows the sqs:sendmessage action");
-  EXPECT_THAT(check("ListMessageMoveTasks", tasks), HasSubstr("AccessDenied"));
-  move.set_destination_arn("arn:aws:sqs:eu-west-1:999999999999:orders");
-  EXPECT_THAT(check("StartMessageMoveTask", move), HasSubstr("arn:aws:sqs:eu-west-1:999999999999:orders"));
 }
 
 struct RequestCase {

@@ -23,8 +23,12 @@ struct CallContext {
   std::string region;    // "us-east-1"
   std::string base_url;  // "http://localhost:4566"
   std::string path;      // of the request, decoded: "/000000000000/orders"
-  // The account is proven; the queues of others are not for it.
+  // The account is proven; the queues of others are for it only where their policies say so.
   bool verified = false;
+  // What policies may ask for.
+  std::string source_ip;   // of whoever connected; empty: not known
+  std::string user_agent;  // as it was sent; empty: it was not
+  bool secure = false;     // clients come by TLS
 };
 
 struct ServiceNames {
