@@ -106,7 +106,9 @@ TEST_F(GatewayForeignQueueTest, AMoveTaskIsCancelledByItsAccountAlone) {
   ASSERT_EQ(By(kOwner, "CreateQueue", {{"QueueName", Value("source")}, {"Attributes", std::move(attributes)}}), "OK");
   for (int i = 0; i < 20; ++i) ASSERT_EQ(Send(kOwner), "OK");
   const wire::Outcome started = Ask(kOwner, "StartMessageMoveTask",
-                                    {{"SourceArn", Value(arn)}, {"MaxNumberOfMessagesPerSecond", Value(int64_t{1})}});
+                                    {{"SourceArn", Value(arn)},
+                                     {"DestinationArn", Value(absl::StrCat("arn:aws:sqs:eu-west-1:", kOwner, ":source"))},
+                                     {"MaxNumberOfMessagesPerSecond", Value(int64_t{1})}});
   ASSERT_TRUE(std::holds_alternative<Value>(started));
   const Value handle = std::get<Value>(started)["TaskHandle"];
   EXPECT_EQ(By(kOther, "CancelMessageMoveTask", {{"TaskHandle", handle}}), "ResourceNotFoundException");

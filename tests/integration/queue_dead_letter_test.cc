@@ -227,7 +227,7 @@ TEST_F(DeadLetterTest, AMoveTaskIsItsAccountsOwn) {
   CreateQueue("target");
   CreateQueue("source", Policy("target", 1));
   for (int i = 0; i < 20; ++i) Send("target", absl::StrCat(i));
-  const auto handle = StartMove("target", "max_messages_per_second: 1");
+  const auto handle = StartMove("target", absl::StrCat("destination_arn: '", Arn("source"), "' max_messages_per_second: 1"));
   ASSERT_TRUE(handle.ok()) << handle.status();
   v1::CancelMessageMoveTaskRequest cancel;
   cancel.set_task_handle(*handle);
