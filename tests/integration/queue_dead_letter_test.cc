@@ -233,7 +233,12 @@ TEST_F(DeadLetterTest, AMoveTaskIsItsAccountsOwn) {
   cancel.set_task_handle(*handle);
   cancel.set_account("111122223333");
   EXPECT_EQ(ReasonOf(Call(&Stub::CancelMessageMoveTask, cancel).status()), ErrorReason::kMoveTaskDoesNotExist);
-  // Nor does it help to write oneself into the handle.
+  // Nor does it help to write a queue of one's own into the handle.
+  v1::CreateQueueRequest own;
+  own.mutable_queue()->mutable_namespace_()->set_account("111122223333");
+  own.mutable_queue()->mutable_namespace_()->set_region("us-east-1");
+  own.mutable_queue()->set_name("target");
+  Must(&Stub::CreateQueue, own);
   internal::token::v1::MoveTaskHandle token;
   std::string bytes;
   ASSERT_TRUE(absl::WebSafeBase64Unescape(*handle, &bytes) && token.ParseFromString(bytes));
