@@ -127,7 +127,8 @@ class Consumer {
     reader_.join();
     (void)stream_->Finish();
   }
-  // Those of `bodies` that have not come, and been deleted for good, in time: what is not deleted when the stream ends comes again.
+  // Those of `bodies` that have not come, and been deleted for good as far as is known, in time: what is not deleted when the stream ends
+  // comes again.
   std::set<std::string> AwaitAll(std::set<std::string> bodies) {
     MutexLock lock(&mu_);
     const auto all_here = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
@@ -151,6 +152,10 @@ class Consumer {
       if (response.deliveries_size() > 0 && !stream_->Write(request)) break;
       MutexLock lock(&mu_);
       for (const int64_t delivery : response.deleted()) bodies_.insert(held[delivery]);
+      // A delete whose answer died with the replica may be done, and then the message does not come again.
+      for (const q::ConsumeFailure& failure : response.failures()) {
+        if (failure.failure().reason() == common::v1::ERROR_REASON_OUTCOME_UNKNOWN) bodies_.insert(held[failure.delivery_id()]);
+      }
     }
     MutexLock lock(&mu_);
     ended_ = true;
