@@ -59,6 +59,8 @@ struct Permission {
   std::vector<std::string> actions;   // "SendMessage", or "*"
 };
 
+// Both answer a document that CheckPolicy takes, and else its error.
+//
 // The document with one more statement (its Sid is the label), as SQS's AddPermission writes it; `document` empty: a new one.
 // INVALID_PARAMETER_VALUE, MISSING_PARAMETER or OVER_LIMIT, with the words of SQS.
 absl::StatusOr<std::string> AddPermission(absl::string_view document, const Permission& permission);

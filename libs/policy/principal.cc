@@ -7,12 +7,12 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "libs/base/account.h"
 #include "libs/base/status_macros.h"
 
 namespace weir::policy {
 namespace {
 
-constexpr size_t kAccountDigits = 12;
 constexpr size_t kUniqueIdMin = 16;
 
 // "AIDACKCEVSQ6C2EXAMPLE": what AWS makes of the ARN of a user or a role that is gone.
@@ -37,10 +37,6 @@ std::optional<IdentityArn> ParseIdentityArn(absl::string_view text) {
 }
 
 }  // namespace
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == kAccountDigits && absl::c_all_of(text, [](char c) { return absl::ascii_isdigit(c); });
-}
 
 std::string Principal::Arn() const {
   return kind == Kind::kAccount ? absl::StrCat("arn:aws:iam::", id, ":root") : "";

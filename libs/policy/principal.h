@@ -25,9 +25,6 @@ struct Principal {
   std::string id;  // "111122223333", or "sns.amazonaws.com"
 };
 
-// 12 digits.
-bool IsAccount(absl::string_view text);
-
 // What stands as Principal or NotPrincipal. Everybody is "*" or {"AWS": "*"}, and that is anonymous callers and services, too. An
 // account is its 12 digits or the ARN of its root. Users, roles, sessions, federated and canonical users may be named; none of them ever
 // asks, so they stand for nobody.

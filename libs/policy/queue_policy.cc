@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "libs/base/account.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 #include "libs/policy/json.h"
@@ -146,7 +147,10 @@ absl::StatusOr<std::string> RemovePermission(absl::string_view document, absl::s
   const auto found = FindLabel(statements, label);
   if (found == statements.end()) return InvalidParameter(label, "Label", "can't find label.");
   statements.erase(found);
-  return statements.empty() ? "" : json.dump();
+  if (statements.empty()) return "";
+  std::string changed = json.dump();
+  WEIR_RETURN_IF_ERROR(CheckPolicy(changed));
+  return changed;
 }
 
 }  // namespace weir::policy

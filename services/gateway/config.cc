@@ -2,6 +2,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/account.h"
 #include "services/gateway/wire/credential.h"
 
 namespace weir::gateway {
@@ -27,7 +28,7 @@ absl::Status Config::Validate() const {
   if (!base_url.empty() && (!is_url || absl::EndsWith(base_url, "/"))) {
     return Invalid("base_url", base_url, "must be http://HOST or https://HOST, without a slash at its end");
   }
-  if (!wire::IsAccount(default_account)) {
+  if (!IsAccount(default_account)) {
     return Invalid("default_account", default_account, "an account has 12 digits");
   }
   if (default_region.empty()) return Invalid("default_region", "", "must name a region, such as us-east-1");

@@ -12,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/account.h"
 #include "libs/base/status_macros.h"
 #include "libs/observe/log.h"
 #include "services/gateway/auth/sealed_secret.h"
@@ -57,7 +58,7 @@ absl::StatusOr<Entry> ParseEntry(const Json& object) {
   WEIR_ASSIGN_OR_RETURN(entry.sealed_secret, StringField(object, "sealed_secret"));
   WEIR_ASSIGN_OR_RETURN(const std::string created_at, StringField(object, "created_at"));
   if (entry.key.id.empty()) return absl::InvalidArgumentError("`id` must not be empty");
-  if (!wire::IsAccount(entry.key.account)) {
+  if (!IsAccount(entry.key.account)) {
     return absl::InvalidArgumentError(absl::StrCat("`account` must be 12 digits, and is \"", entry.key.account, "\""));
   }
   if (!absl::ParseTime(absl::RFC3339_full, created_at, &entry.key.created_at, nullptr)) {
@@ -251,7 +252,7 @@ absl::Status AccessKeyFile::Read() {
 std::string AccessKeyFile::Version() const { return absl::StrCat(VersionOf(path_), " ", VersionOf(master_path_)); }
 
 absl::Status Validate(const NewAccessKey& key) {
-  if (!wire::IsAccount(key.account)) {
+  if (!IsAccount(key.account)) {
     return absl::InvalidArgumentError(absl::StrCat("An account is 12 digits, and \"", key.account, "\" is not."));
   }
   if (key.description.size() > kDescriptionMax) {

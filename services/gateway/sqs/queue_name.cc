@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "libs/base/account.h"
 #include "services/gateway/wire/credential.h"
 
 namespace weir::gateway::sqs {
@@ -17,7 +18,7 @@ void SetQueue(const Call& call, absl::string_view url, queue::v1::QueueRef& queu
   const std::vector<absl::string_view> parts = absl::StrSplit(url, '/', absl::SkipEmpty());
   const absl::string_view name = parts.empty() ? "" : parts.back();
   const absl::string_view account = parts.size() > 1 ? parts[parts.size() - 2] : "";
-  SetQueueByName(call, name, wire::IsAccount(account) ? account : "", queue);
+  SetQueueByName(call, name, IsAccount(account) ? account : "", queue);
 }
 
 void SetQueue(const Call& call, queue::v1::QueueRef& queue) { SetQueue(call, call.input["QueueUrl"].text(), queue); }

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "libs/base/account.h"
 #include "libs/base/status_macros.h"
 #include "services/gateway/sqs/call.h"
 #include "services/gateway/sqs/queue_attributes.h"
@@ -144,7 +145,7 @@ absl::Status ReadNames(const Json& json, const QueuesFileOptions& options, Decla
     return Wrong("a name has 1 to 80 of A-Z, a-z, 0-9, '-' and '_', and ends in .fifo if the queue is a FIFO queue");
   }
   WEIR_ASSIGN_OR_RETURN(out.owner.account, TextOf(json, "account", options.default_account));
-  if (!wire::IsAccount(out.owner.account)) {
+  if (!IsAccount(out.owner.account)) {
     return Wrong(absl::StrCat("\"account\" is ", Quoted(out.owner.account), ", and must be 12 digits"));
   }
   WEIR_ASSIGN_OR_RETURN(out.owner.region, TextOf(json, "region", options.default_region));

@@ -1,19 +1,13 @@
 #include "services/gateway/wire/credential.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "libs/base/account.h"
 
 namespace weir::gateway::wire {
-namespace {
-
-constexpr size_t kAccountDigits = 12;
-
-}  // namespace
-
 std::optional<Credential> ParseCredential(absl::string_view text) {
   // From the end: an access key might hold a slash.
   const std::vector<std::string> parts = absl::StrSplit(text, '/');
@@ -33,10 +27,6 @@ std::optional<Credential> CredentialOfAuthorization(absl::string_view header) {
     if (absl::ConsumePrefix(&part, "Credential=")) return ParseCredential(part);
   }
   return std::nullopt;
-}
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == kAccountDigits && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
 std::string AccountOf(absl::string_view access_key, absl::string_view default_account) {

@@ -21,9 +21,6 @@ std::optional<Credential> ParseCredential(absl::string_view text);
 // Of a header "AWS4-HMAC-SHA256 Credential=…, SignedHeaders=…, Signature=…".
 std::optional<Credential> CredentialOfAuthorization(absl::string_view header);
 
-// 12 digits.
-bool IsAccount(absl::string_view text);
-
 // As the emulators of AWS have it: an access key of 12 digits is the account.
 std::string AccountOf(absl::string_view access_key, absl::string_view default_account);
 

@@ -1,7 +1,8 @@
 // The three calls of move tasks: they share the handle.
+#include <optional>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "google/protobuf/util/time_util.h"
 #include "services/queue/api/calls.h"
 #include "services/queue/api/validation.h"
@@ -123,12 +124,6 @@ absl::Status List(Context& context, const v1::ListMessageMoveTasksRequest& reque
   return absl::OkStatus();
 }
 
-// Empty: the handle names no queue.
-std::string AccountOf(absl::string_view arn) {
-  const std::vector<std::string> fields = absl::StrSplit(arn, ':');
-  return fields.size() == 6 ? fields[4] : "";
-}
-
 absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& request,
                     v1::CancelMessageMoveTaskResponse& response, absl::Time deadline) {
   std::string bytes;
@@ -142,8 +137,10 @@ absl::Status Cancel(Context& context, const v1::CancelMessageMoveTaskRequest& re
                                   "StartMessageMoveTask answered."),
                      {{"field", "task_handle"}});
   }
-  if (!request.account().empty() && request.account() != AccountOf(handle.source_arn())) return store::NoSuchMoveTaskError();
-  if (context.engine.registry().FindByArn(handle.source_arn()) == nullptr) {
+  const std::optional<store::QueueName> source = engine::ParseQueueArn(handle.source_arn());
+  const bool own = request.account().empty() || (source.has_value() && source->account == request.account());
+  if (!own) return store::NoSuchMoveTaskError();
+  if (!source.has_value() || context.engine.registry().Find(*source) == nullptr) {
     return MakeError(ErrorReason::kResourceNotFound,
                      absl::StrCat("The source of the task, \"", handle.source_arn(), "\", doesn't exist."),
                      {{"field", "source_arn"}});

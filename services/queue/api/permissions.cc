@@ -14,9 +14,9 @@ absl::Status ChangePolicy(Context& context, const v1::QueueRef& ref, absl::Time 
                           [&](const engine::QueueInfo& queue) -> absl::StatusOr<store::QueueAttributes> {
                             absl::StatusOr<std::string> edited = edit(queue);
                             if (!edited.ok()) return PolicyError(edited.status());
-                            v1::QueueAttributes change;
-                            change.set_policy(*std::move(edited));
-                            return ApplyAttributes(change, queue.record.attributes);
+                            store::QueueAttributes attributes = queue.record.attributes;
+                            attributes.policy = *std::move(edited);
+                            return attributes;
                           })
       .status();
 }

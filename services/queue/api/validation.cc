@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "libs/base/account.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 
@@ -27,10 +28,6 @@ bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '-' || c ==
 
 bool IsName(absl::string_view text, size_t max) {
   return !text.empty() && text.size() <= max && std::all_of(text.begin(), text.end(), IsNameCharacter);
-}
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == 12 && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
 }
 
 bool IsRegion(absl::string_view text) {

@@ -6,6 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/account.h"
 #include "libs/base/error.h"
 #include "libs/base/status_macros.h"
 
@@ -22,10 +23,6 @@ constexpr int32_t kBatchSizeMax = 10'000;
 constexpr int32_t kBatchSizeWithoutWindowMax = 10;
 
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; }
-
-bool IsAccount(absl::string_view text) {
-  return text.size() == 12 && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
-}
 
 bool IsRegion(absl::string_view text) {
   return !text.empty() && text.size() <= 32 && absl::ascii_islower(text[0]) &&
